@@ -1,0 +1,12 @@
+//! The nouns, rules and ports of Rungate.
+//!
+//! Everything here is pure: no IO, no clock, no randomness, no global state. What a rule needs to know is
+//! passed in; what it needs done is described by a port in `ports` and carried out by another crate.
+//!
+//! Modules are listed in reading order and import only from modules above them.
+
+pub mod money;
+pub mod operation;
+pub mod page;
+pub mod time;
+pub mod usage;
