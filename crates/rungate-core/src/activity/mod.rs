@@ -1,0 +1,4 @@
+//! What a caller says a request belongs to: agent, run, session, step, properties.
+
+mod attribution;
+pub use attribution::*;

@@ -1,0 +1,16 @@
+//! The nouns of the control plane: workspaces and who acts in them.
+
+mod pat;
+mod price_override;
+mod provider_key;
+mod registry;
+mod resource;
+mod virtual_key;
+mod workspace;
+pub use pat::*;
+pub use price_override::*;
+pub use provider_key::*;
+pub use registry::*;
+pub use resource::*;
+pub use virtual_key::*;
+pub use workspace::*;

@@ -1,0 +1,67 @@
+//! What the journal carries from the pipeline to the log.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::record::ExchangeRecord;
+use crate::id::ExchangeId;
+
+/// A place in a node's journal: the number of its last frame. Frames count from 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(pub u64);
+
+/// One body of an exchange, as it may be kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Whether it was longer than what is kept.
+    pub truncated: bool,
+    /// Whether something was masked.
+    pub redacted: bool,
+}
+
+/// One entry of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Written before money can be spent. Holds the request's body, where bodies are kept.
+    Opened {
+        /// Outcome `pending`.
+        record: Box<ExchangeRecord>,
+        /// The request's body.
+        request: Option<Body>,
+    },
+    /// Written before the client gets the last byte of its answer. A refusal has no opening, only this.
+    Closed {
+        /// The whole record.
+        record: Box<ExchangeRecord>,
+        /// The request's body, when there was no opening to carry it.
+        request: Option<Body>,
+        /// The answer's body, as the client got it.
+        response: Option<Body>,
+    },
+}
+
+impl Entry {
+    /// The record it carries.
+    pub const fn record(&self) -> &ExchangeRecord {
+        match self {
+            Self::Opened { record, .. } | Self::Closed { record, .. } => record,
+        }
+    }
+
+    /// The exchange it is about.
+    pub const fn exchange_id(&self) -> ExchangeId {
+        self.record().id
+    }
+}
+
+/// An entry with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequenced {
+    /// Its place.
+    pub sequence: Sequence,
+    /// The entry.
+    pub entry: Entry,
+}

@@ -1,0 +1,10 @@
+//! The exchange: our whole handling of one HTTP request, and the record it leaves.
+
+mod filter;
+mod frame;
+mod record;
+mod view;
+pub use filter::*;
+pub use frame::*;
+pub use record::*;
+pub use view::*;

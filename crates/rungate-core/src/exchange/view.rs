@@ -1,0 +1,196 @@
+//! What exchanges add up to: runs, sessions, totals.
+
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::record::AgentStamp;
+use crate::id::{RunId, SessionId, TraceId, WorkspaceId};
+use crate::money::NanoUsd;
+use crate::time::Timestamp;
+
+/// Counts and sums over closed exchanges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Exchanges.
+    pub requests: u64,
+    /// Those that count as errors.
+    pub errors: u64,
+    /// Sum of all input tokens.
+    pub input_tokens: u64,
+    /// Sum of all output tokens.
+    pub output_tokens: u64,
+    /// Sum of the known costs.
+    pub cost: NanoUsd,
+    /// Exchanges whose cost is unknown; not in the sum.
+    pub unknown_cost_requests: u64,
+    /// Sum of the latencies in milliseconds.
+    pub latency_ms: u64,
+}
+
+impl Totals {
+    /// Adds one closed exchange.
+    pub fn add(&mut self, record: &crate::exchange::ExchangeRecord) {
+        self.requests += 1;
+        self.errors += u64::from(record.is_error());
+        if let Some(usage) = &record.usage {
+            self.input_tokens += usage.input;
+            self.output_tokens += usage.output;
+        }
+        match record.cost {
+            Some(cost) => self.cost += cost,
+            None => self.unknown_cost_requests += 1,
+        }
+        self.latency_ms += record.latency_ms.unwrap_or(0);
+    }
+
+    /// Adds other totals.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cost += other.cost;
+        self.unknown_cost_requests += other.unknown_cost_requests;
+        self.latency_ms += other.latency_ms;
+    }
+}
+
+/// Our id of a run: a UUIDv8 made from the workspace and the caller's run id, the same wherever it is computed, so
+/// that a replayed journal finds the run it made before.
+pub fn run_uuid(workspace: WorkspaceId, run_id: &RunId) -> uuid::Uuid {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::new().chain_update(workspace.uuid().as_bytes()).chain_update(run_id.as_str());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Active lately.
+    Running,
+    /// Nothing happened for a while; any activity makes it running again.
+    Idle,
+    /// Ended well.
+    Completed,
+    /// Ended badly.
+    Failed,
+    /// Ended by a decision.
+    Cancelled,
+}
+
+/// One task execution, as its traffic made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Our id: a UUID made from the workspace and the run id, the same wherever it is computed.
+    pub id: uuid::Uuid,
+    /// The tenant.
+    pub workspace_id: WorkspaceId,
+    /// The caller's id.
+    pub run_id: RunId,
+    /// The session it was last seen in.
+    pub session_id: Option<SessionId>,
+    /// The trace it was last seen on.
+    pub trace_id: Option<TraceId>,
+    /// Every agent seen in it, in order of appearance.
+    pub agents: Vec<AgentStamp>,
+    /// When its first exchange started.
+    pub started_at: Timestamp,
+    /// When something last happened in it.
+    pub last_activity_at: Timestamp,
+    /// Exchanges that are open right now, as far as the log has seen.
+    pub open: u64,
+    /// Sums over its closed exchanges.
+    pub totals: Totals,
+    /// Models that answered in it, each once, sorted.
+    pub models: Vec<String>,
+    /// Sums per model that answered.
+    pub by_model: Vec<ModelTotals>,
+}
+
+/// Sums of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelTotals {
+    /// The provider that answered.
+    pub provider: String,
+    /// The model that answered.
+    pub model: String,
+    /// The sums.
+    pub totals: Totals,
+}
+
+/// One conversation or workflow session: groups runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The tenant.
+    pub workspace_id: WorkspaceId,
+    /// The caller's id.
+    pub session_id: SessionId,
+    /// The name last given.
+    pub name: Option<String>,
+    /// The path last given.
+    pub path: Option<String>,
+    /// Every agent seen in it, in order of appearance.
+    pub agents: Vec<AgentStamp>,
+    /// How many runs were seen in it.
+    pub runs: u64,
+    /// When its first exchange started.
+    pub first_at: Timestamp,
+    /// When something last happened in it.
+    pub last_at: Timestamp,
+    /// Sums over its closed exchanges.
+    pub totals: Totals,
+}
+
+/// What totals can be asked for, per day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dimension {
+    /// The whole workspace.
+    Workspace,
+    /// By agent (external id).
+    Agent,
+    /// By virtual key.
+    VirtualKey,
+    /// By member.
+    Member,
+    /// By provider key.
+    ProviderKey,
+    /// By `provider/model` that answered.
+    Model,
+}
+
+impl Dimension {
+    /// Every dimension.
+    pub const ALL: [Self; 6] =
+        [Self::Workspace, Self::Agent, Self::VirtualKey, Self::Member, Self::ProviderKey, Self::Model];
+
+    /// Its name in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Agent => "agent",
+            Self::VirtualKey => "virtual_key",
+            Self::Member => "member",
+            Self::ProviderKey => "provider_key",
+            Self::Model => "model",
+        }
+    }
+
+    /// The entity of `record` in this dimension; `None` when it has none.
+    pub fn entity(self, record: &crate::exchange::ExchangeRecord) -> Option<String> {
+        match self {
+            Self::Workspace => Some(record.workspace_id.to_string()),
+            Self::Agent => Some(record.agent.external_id.to_string()),
+            Self::VirtualKey => Some(record.virtual_key_id.to_string()),
+            Self::Member => record.member_id.map(|id| id.to_string()),
+            Self::ProviderKey => record.provider_key_id.map(|id| id.to_string()),
+            Self::Model => Some(format!("{}/{}", record.provider.as_ref()?, record.model.as_ref()?)),
+        }
+    }
+}

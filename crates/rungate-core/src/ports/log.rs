@@ -1,0 +1,136 @@
+//! The log role: exchanges, appended in order and searched.
+
+use async_trait::async_trait;
+
+use crate::exchange::{
+    Body, Dimension, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session,
+    SessionFilter, Totals,
+};
+use crate::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use crate::page::{Page, PageRequest};
+use crate::ports::catalog::StoreError;
+use crate::time::Day;
+
+/// The bodies of one exchange, as far as they were kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bodies {
+    /// What the client sent.
+    pub request: Option<Body>,
+    /// What the client got.
+    pub response: Option<Body>,
+}
+
+/// A record together with which of its bodies can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The record.
+    pub record: ExchangeRecord,
+    /// Whether the request's body is kept.
+    pub has_request_body: bool,
+    /// Whether the answer's body is kept.
+    pub has_response_body: bool,
+}
+
+/// What retention dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Day partitions of rows.
+    pub row_days: u64,
+    /// Day partitions of bodies.
+    pub body_days: u64,
+}
+
+/// The exchanges of all workspaces. Reads are scoped by one; only [`Log::pending`] looks at all, to recover.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// Applies entries in the order of their sequence, durably before it returns.
+    ///
+    /// Idempotent: entries at or below what each part of the store has already applied are left out there, so a
+    /// batch may be applied again after a crash in the middle.
+    async fn apply(&self, batch: &[Sequenced]) -> Result<(), StoreError>;
+
+    /// Up to where everything is applied; the journal below may go.
+    async fn applied(&self) -> Result<Sequence, StoreError>;
+
+    /// Every open exchange.
+    async fn pending(&self) -> Result<Vec<ExchangeRecord>, StoreError>;
+
+    /// One exchange.
+    async fn get(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Row>, StoreError>;
+
+    /// Exchanges with this `x-request-id`, newest first, at most `limit`, of any day.
+    async fn by_request_id(
+        &self,
+        workspace: WorkspaceId,
+        id: &RequestId,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
+
+    /// The newest exchange that stored a response with this id.
+    async fn by_response_id(
+        &self,
+        workspace: WorkspaceId,
+        id: &str,
+    ) -> Result<Option<ExchangeRecord>, StoreError>;
+
+    /// A page of exchanges by time.
+    async fn find(
+        &self,
+        workspace: WorkspaceId,
+        filter: &ExchangeFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Row>, StoreError>;
+
+    /// How many there are.
+    async fn count(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<u64, StoreError>;
+
+    /// The bodies of one exchange; `None` when there is no such exchange.
+    async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError>;
+
+    /// One run by the caller's id.
+    async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError>;
+
+    /// One run by our id.
+    async fn run_by_uuid(&self, workspace: WorkspaceId, id: uuid::Uuid) -> Result<Option<Run>, StoreError>;
+
+    /// A page of runs by last activity.
+    async fn runs(
+        &self,
+        workspace: WorkspaceId,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Run>, StoreError>;
+
+    /// One session.
+    async fn session(&self, workspace: WorkspaceId, id: &SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// A page of sessions by last activity.
+    async fn sessions(
+        &self,
+        workspace: WorkspaceId,
+        filter: &SessionFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, StoreError>;
+
+    /// Sums per entity of a dimension over days, both inclusive, most expensive first.
+    async fn totals(
+        &self,
+        workspace: WorkspaceId,
+        dimension: Dimension,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<(String, Totals)>, StoreError>;
+
+    /// Sums of one entity over days, both inclusive.
+    async fn entity_totals(
+        &self,
+        workspace: WorkspaceId,
+        dimension: Dimension,
+        entity: &str,
+        from: Day,
+        to: Day,
+    ) -> Result<Totals, StoreError>;
+
+    /// Drops the day partitions of rows before `rows_before` and of bodies before `bodies_before`, whole.
+    async fn retain(&self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError>;
+}
