@@ -9,15 +9,16 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use rungate_core::agent::{
-    Agent, AgentSource, AgentStatus, KeyOwner, Pat, PriceOverride, ProviderKey, ProviderKeyStatus, Resource, VirtualKey,
-    Workspace,
+    Agent, AgentSource, AgentStatus, KeyOwner, Pat, PriceOverride, ProviderKey, ProviderKeyStatus, Resource,
+    VirtualKey, Workspace,
 };
 use rungate_core::id::{AgentId, AgentRef, ExternalId, ProviderKeyId, WorkspaceId};
 use rungate_core::ports::{Catalog, Revision, StoreError};
 use rungate_core::secret::{SealingKey, Secret, TokenHash};
 use rungate_core::time::Timestamp;
 use rungate_llm::catalog::Price;
-use rungate_llm::provider::{self, Provider};
+use rungate_llm::provider::Provider;
+use rungate_llm::providers;
 
 /// The current picture, shared by all requests.
 pub struct Directories {
@@ -116,7 +117,11 @@ impl Directories {
 }
 
 impl Directory {
-    async fn read(catalog: &dyn Catalog, sealing_key: &SealingKey, revision: Revision) -> Result<Self, StoreError> {
+    async fn read(
+        catalog: &dyn Catalog,
+        sealing_key: &SealingKey,
+        revision: Revision,
+    ) -> Result<Self, StoreError> {
         let mut builders: HashMap<WorkspaceId, WorkspaceEntry> = HashMap::new();
         for workspace in all::<Workspace>(catalog).await? {
             builders.insert(workspace.id(), WorkspaceEntry::new(workspace));
@@ -138,7 +143,9 @@ impl Directory {
         }
         let mut directory = Self { revision, ..Self::default() };
         for (id, mut entry) in builders {
-            entry.provider_keys.sort_by_key(|access| (access.key.priority, access.key.head.created_at, access.key.head.id));
+            entry
+                .provider_keys
+                .sort_by_key(|access| (access.key.priority, access.key.head.created_at, access.key.head.id));
             directory.workspaces.insert(id, Arc::new(entry));
         }
         for key in all::<VirtualKey>(catalog).await? {
@@ -162,7 +169,13 @@ impl Directory {
             if let Some(agent) = &agent {
                 models.extend(ModelRule::new("agent.models", &agent.allowed_models, &agent.blocked_models));
             }
-            Arc::new(KeyEntry { key, workspace: Arc::clone(workspace), agent: agent.clone(), models, previous_until })
+            Arc::new(KeyEntry {
+                key,
+                workspace: Arc::clone(workspace),
+                agent: agent.clone(),
+                models,
+                previous_until,
+            })
         };
         if let Some(previous) = &key.previous {
             let until = Some(previous.expires_at);
@@ -203,7 +216,9 @@ impl KeyEntry {
     /// Whether the token may be used now: switched on, not expired, not past its grace, its agent active.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         let agent_is_active = match (&self.key.owner, &self.agent) {
-            (KeyOwner::Agent(_), agent) => agent.as_ref().is_some_and(|agent| agent.status == AgentStatus::Active),
+            (KeyOwner::Agent(_), agent) => {
+                agent.as_ref().is_some_and(|agent| agent.status == AgentStatus::Active)
+            }
             (KeyOwner::Member(_), _) => true,
         };
         agent_is_active && self.key.is_usable(now) && self.previous_until.is_none_or(|until| now < until)
@@ -236,7 +251,7 @@ impl WorkspaceEntry {
         if key.status != ProviderKeyStatus::Active {
             return;
         }
-        let Some(provider) = provider::find(&key.provider) else {
+        let Some(provider) = providers::find(&key.provider) else {
             tracing::warn!(provider_key = %key.id(), provider = %key.provider, "provider key of an unknown provider left out");
             return;
         };

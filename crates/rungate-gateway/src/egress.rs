@@ -56,7 +56,9 @@ impl EgressRules {
 
     /// Checks a URL as it is saved: its form, and its address when it is a literal one.
     pub fn check_url(&self, url: &str) -> Result<Uri, EgressError> {
-        if url.contains('#') || url.chars().any(|character| character.is_control() || character.is_whitespace()) {
+        if url.contains('#')
+            || url.chars().any(|character| character.is_control() || character.is_whitespace())
+        {
             return Err(EgressError::NotAUrl);
         }
         let uri: Uri = url.parse().map_err(|_| EgressError::NotAUrl)?;
@@ -104,7 +106,8 @@ impl EgressRules {
     /// Whether a host may be spoken to without TLS: it is on the list itself, or `localhost` where the list opens
     /// loopback.
     fn allows_plain(&self, host: &str, literal: Option<IpAddr>) -> bool {
-        let loopback = || self.networks.iter().any(|network| network.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        let loopback =
+            || self.networks.iter().any(|network| network.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
         match literal {
             Some(address) => self.opens(host, unmapped(address)),
             None => {
@@ -175,7 +178,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let global = segments[0] & 0xe000 == 0x2000;
-    let documentation = (segments[0] == 0x2001 && segments[1] == 0xdb8) || (segments[0] == 0x3fff && segments[1] < 0x1000);
+    let documentation =
+        (segments[0] == 0x2001 && segments[1] == 0xdb8) || (segments[0] == 0x3fff && segments[1] < 0x1000);
     let special = segments[0] == 0x2001 && segments[1] < 0x200;
     let six_to_four = segments[0] == 0x2002;
     global && !documentation && !special && !six_to_four
@@ -189,9 +193,26 @@ mod tests {
     fn private_and_reserved_addresses_are_refused() {
         let rules = EgressRules::default();
         for address in [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "192.0.2.1", "198.18.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1",
-            "2001:db8::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "192.0.2.1",
+            "198.18.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
         ] {
             assert!(rules.check_address("x", address.parse().unwrap()).is_err(), "{address}");
         }
@@ -208,7 +229,10 @@ mod tests {
         assert!(rules.check_url("http://gpu.internal:8000").is_ok());
         assert!(rules.check_address("gpu.internal", "10.1.2.3".parse().unwrap()).is_ok());
         assert!(rules.check_address("other.internal", "10.1.2.3".parse().unwrap()).is_err());
-        assert_eq!(rules.check_url("http://10.0.0.1"), Err(EgressError::Address("10.0.0.1".parse().unwrap())));
+        assert_eq!(
+            rules.check_url("http://10.0.0.1"),
+            Err(EgressError::Address("10.0.0.1".parse().unwrap()))
+        );
         assert_eq!(EgressRules::parse(&["not a host"]).unwrap_err(), "not a host");
     }
 

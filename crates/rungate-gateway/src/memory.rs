@@ -51,10 +51,16 @@ impl MemoryPool {
     }
 
     /// As [`MemoryPool::grow`], but waits for room, at most `patience`.
-    pub async fn grow_patiently(&self, room: &mut Room, bytes: usize, patience: Duration) -> Result<(), NoRoom> {
+    pub async fn grow_patiently(
+        &self,
+        room: &mut Room,
+        bytes: usize,
+        patience: Duration,
+    ) -> Result<(), NoRoom> {
         let Some(missing) = room.missing(bytes) else { return Ok(()) };
         let waiting = Arc::clone(&self.units).acquire_many_owned(missing);
-        let permit = tokio::time::timeout(patience, waiting).await.map_err(|_| NoRoom)?.map_err(|_| NoRoom)?;
+        let permit =
+            tokio::time::timeout(patience, waiting).await.map_err(|_| NoRoom)?.map_err(|_| NoRoom)?;
         room.add(permit, missing);
         Ok(())
     }

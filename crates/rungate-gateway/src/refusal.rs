@@ -57,7 +57,8 @@ impl Refusal {
     /// The answer, in the wire format that the client speaks.
     pub fn respond(&self, dialect: Dialect, id: ExchangeId) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body(dialect, id)));
-        *response.status_mut() = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ERROR_CODE, HeaderValue::from_static(self.code.as_str()));

@@ -57,7 +57,11 @@ pub fn find(method: &Method, path: &str) -> Route {
     if let Some(id) = path.strip_prefix("/v1/models/")
         && !id.is_empty()
     {
-        return if method == Method::GET { Route::Model(id.to_owned()) } else { Route::MethodNotAllowed("GET") };
+        return if method == Method::GET {
+            Route::Model(id.to_owned())
+        } else {
+            Route::MethodNotAllowed("GET")
+        };
     }
     match path.strip_prefix("/v1/responses/") {
         Some(rest) => stored_response(method, rest),
@@ -102,7 +106,10 @@ mod tests {
         );
         assert_eq!(find(&Method::PUT, "/v1/responses/resp_1"), Route::MethodNotAllowed("DELETE, GET"));
         assert_eq!(find(&Method::GET, "/v1/responses/"), Route::Unknown);
-        assert_eq!(find(&Method::GET, "/v1/models/openai%2Fgpt-4o"), Route::Model("openai%2Fgpt-4o".to_owned()));
+        assert_eq!(
+            find(&Method::GET, "/v1/models/openai%2Fgpt-4o"),
+            Route::Model("openai%2Fgpt-4o".to_owned())
+        );
         assert_eq!(find(&Method::GET, "/v1/realtime"), Route::Unknown);
     }
 }

@@ -1,3 +1,11 @@
 //! Wire formats, providers, models and prices. Bytes in, bytes out: no IO, no clock.
 //!
-//! Modules are listed in reading order and import only from modules above them.
+//! Reading order: `sse`, `request`, `meter`, `bridge`, `provider`, `providers`, `catalog`; each imports only from those before it.
+
+pub mod bridge;
+pub mod catalog;
+pub mod meter;
+pub mod provider;
+pub mod providers;
+pub mod request;
+pub mod sse;
