@@ -1,1 +1,3 @@
-//! placeholder
+//! The server: configuration, command line, HTTP edge and control API. The only crate that knows axum.
+
+pub mod services;

@@ -1,0 +1,34 @@
+//! Everything the server's parts share, made once in `boot` and passed in.
+
+use std::sync::Arc;
+
+use rungate_core::ports::{Catalog, Clock, Entropy, Log};
+use rungate_core::secret::{SealingKey, TokenHasher};
+use rungate_gateway::directory::Directories;
+use rungate_gateway::egress::EgressRules;
+use rungate_gateway::journal::Journal;
+use rungate_llm::catalog::Catalogue;
+
+/// The parts that handlers and jobs work with.
+pub struct Services {
+    /// Agents, keys, workspaces.
+    pub catalog: Arc<dyn Catalog>,
+    /// Exchanges, runs, sessions.
+    pub log: Arc<dyn Log>,
+    /// What requests need of the catalog, in memory.
+    pub directories: Arc<Directories>,
+    /// What the log has not taken over yet.
+    pub journal: Arc<Journal>,
+    /// Models and prices.
+    pub prices: Arc<Catalogue>,
+    /// Where tenants' addresses may lead.
+    pub egress: Arc<EgressRules>,
+    /// Seals provider keys.
+    pub sealing_key: SealingKey,
+    /// Hashes tokens.
+    pub hasher: TokenHasher,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
