@@ -193,6 +193,13 @@ impl fmt::Display for AgentRef {
     }
 }
 
+impl ExternalId {
+    /// Stands for an agent whose id is outside the grammar, which no caller can name.
+    pub fn unknown() -> Self {
+        Self("unknown".into())
+    }
+}
+
 fn looks_like_uuid(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 36 && [8, 13, 18, 23].iter().all(|&at| bytes[at] == b'-')

@@ -110,6 +110,20 @@ impl Operation {
         matches!(self, Self::ImageEdits | Self::ImageVariations | Self::Transcriptions | Self::Translations)
     }
 
+    /// Whether a request of it has no body.
+    pub const fn has_no_body(self) -> bool {
+        matches!(
+            self,
+            Self::ResponseGet | Self::ResponseDelete | Self::ResponseCancel | Self::ResponseInputItems
+        )
+    }
+
+    /// Whether it costs nothing, whatever its answer says it used: tokens counted, or a stored answer that was charged
+    /// when it was made.
+    pub const fn is_free(self) -> bool {
+        self.has_no_body() || matches!(self, Self::CountTokens)
+    }
+
     /// The largest request body, in bytes.
     pub const fn max_body_bytes(self) -> usize {
         match self.kind() {

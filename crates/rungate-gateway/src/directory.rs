@@ -12,7 +12,7 @@ use rungate_core::agent::{
     Agent, AgentSource, AgentStatus, KeyOwner, Pat, PriceOverride, ProviderKey, ProviderKeyStatus, Resource,
     VirtualKey, Workspace,
 };
-use rungate_core::id::{AgentId, AgentRef, ExternalId, ProviderKeyId, WorkspaceId};
+use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
 use rungate_core::ports::{Catalog, Revision, StoreError};
 use rungate_core::secret::{SealingKey, Secret, TokenHash};
 use rungate_core::time::Timestamp;
@@ -222,6 +222,14 @@ impl KeyEntry {
             (KeyOwner::Member(_), _) => true,
         };
         agent_is_active && self.key.is_usable(now) && self.previous_until.is_none_or(|until| now < until)
+    }
+
+    /// The member it is bound to, if it is.
+    pub const fn member_id(&self) -> Option<MemberId> {
+        match self.key.owner {
+            KeyOwner::Member(id) => Some(id),
+            KeyOwner::Agent(_) => None,
+        }
     }
 
     /// The provider key it is confined to, by itself or by its agent.

@@ -1,9 +1,23 @@
 //! The pipeline that every request goes through. Knows ports only: no database, no HTTP framework.
+//!
+//! Reading order: `pipeline`, then the stages it names in `stage`.
 
+pub mod arrival;
 pub mod body;
+pub mod capture;
+pub mod credential;
 pub mod directory;
 pub mod egress;
+pub mod exchange;
 pub mod journal;
 pub mod memory;
+pub mod models;
+pub mod observe;
+pub mod pipeline;
+mod redact;
 pub mod refusal;
+pub mod registrar;
 pub mod route;
+pub mod stage;
+mod stored;
+pub mod upstream;

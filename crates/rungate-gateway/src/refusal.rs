@@ -73,15 +73,20 @@ impl Refusal {
 
     /// The body of the answer.
     pub fn body(&self, dialect: Dialect, id: ExchangeId) -> Bytes {
+        self.body_for_status(dialect, id, self.code.status())
+    }
+
+    /// The body of the answer under a status that is not the code's own: a relayed one.
+    pub fn body_for_status(&self, dialect: Dialect, id: ExchangeId, status: u16) -> Bytes {
         let mut error = match dialect {
             Dialect::OpenAi => json!({
                 "message": self.message,
-                "type": self.code.wire_type().as_str(),
+                "type": openai_type(self.code, status),
                 "param": self.param,
                 "code": self.code.as_str(),
             }),
             Dialect::Anthropic => json!({
-                "type": anthropic_type(self.code),
+                "type": anthropic_type(self.code, status),
                 "message": self.message,
                 "code": self.code.as_str(),
             }),
@@ -97,9 +102,20 @@ impl Refusal {
     }
 }
 
+/// The error types of the OpenAI wire format: the code's own, or the one of a relayed status.
+fn openai_type(code: Code, status: u16) -> &'static str {
+    match status {
+        _ if status == code.status() => code.wire_type(),
+        429 => WireType::RateLimit,
+        400..500 => WireType::InvalidRequest,
+        _ => WireType::Server,
+    }
+    .as_str()
+}
+
 /// The error types of the Anthropic wire format.
-fn anthropic_type(code: Code) -> &'static str {
-    match (code.status(), code.wire_type()) {
+fn anthropic_type(code: Code, status: u16) -> &'static str {
+    match (status, code.wire_type()) {
         (401, _) => "authentication_error",
         (403, _) => "permission_error",
         (404, _) => "not_found_error",

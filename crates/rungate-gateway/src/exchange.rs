@@ -1,0 +1,301 @@
+//! The guard of one exchange: whatever happens to it, it ends with exactly one outcome in the journal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use rungate_core::code::Code;
+use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome};
+use rungate_core::money::NanoUsd;
+use rungate_core::ports::Clock;
+use rungate_core::usage::{Usage, UsageSource};
+use rungate_llm::catalog::Catalogue;
+use rungate_llm::meter::Report;
+
+use crate::arrival::Arrival;
+use crate::capture::Capture;
+use crate::directory::WorkspaceEntry;
+use crate::journal::{Journal, JournalError};
+use crate::observe::Observer;
+use crate::refusal::Refusal;
+use crate::stage::plan::Candidate;
+
+/// What every exchange needs to be recorded.
+pub struct Keeper {
+    /// Where it is made durable.
+    pub journal: Arc<Journal>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Prices.
+    pub catalogue: Arc<Catalogue>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Set at shutdown: an exchange dropped from then on was dropped by us, not left by its client.
+    pub stopping: AtomicBool,
+}
+
+/// An open exchange. Dropped without an outcome, it is recorded as left by its client (or as abandoned, when the
+/// gateway itself is at fault).
+pub struct Exchange {
+    /// What is known so far.
+    pub record: Box<ExchangeRecord>,
+    /// What may be kept of its bodies.
+    pub capture: Capture,
+    keeper: Arc<Keeper>,
+    workspace: Arc<WorkspaceEntry>,
+    arrival: Arrival,
+    request: Option<Body>,
+    response: Option<Body>,
+    request_usage: Option<Usage>,
+    is_free: bool,
+    is_dispatched: bool,
+    is_closed: bool,
+}
+
+/// What is certain of what an answer used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// The provider answered with an error, or was never reached: nothing.
+    Nothing,
+    /// As the answer says; estimated where it says nothing or breaks off.
+    AsReported,
+    /// The request went out and no answer came.
+    Unknown,
+}
+
+impl Exchange {
+    /// Starts to guard a record.
+    pub fn new(
+        keeper: Arc<Keeper>,
+        workspace: Arc<WorkspaceEntry>,
+        arrival: Arrival,
+        record: Box<ExchangeRecord>,
+        capture: Capture,
+    ) -> Self {
+        Self {
+            record,
+            capture,
+            keeper,
+            workspace,
+            arrival,
+            request: None,
+            response: None,
+            request_usage: None,
+            is_free: false,
+            is_dispatched: false,
+            is_closed: false,
+        }
+    }
+
+    /// Keeps the request's body, as far as it may be kept.
+    pub fn keep_request(&mut self, body: &Bytes) {
+        self.record.request_bytes = body.len() as u64;
+        self.request = self.capture.request(body);
+    }
+
+    /// Keeps the answer's body, as far as it may be kept.
+    pub fn keep_response(&mut self, body: &Bytes, truncated: bool) {
+        self.response = self.capture.response(body, truncated);
+    }
+
+    /// What the request alone says it will use, for answers that say nothing.
+    pub fn request_usage(&mut self, usage: Usage) {
+        self.request_usage = Some(usage);
+    }
+
+    /// Notes the way the request will take.
+    pub fn chosen(&mut self, candidate: &Candidate) {
+        let record = &mut self.record;
+        record.provider = Some(candidate.access.provider.id.to_owned());
+        record.provider_key_id = Some(candidate.access.key.id());
+        record.model.clone_from(&candidate.model);
+        let Some(model) = candidate.model.as_deref() else { return };
+        let provider = candidate.access.provider.id;
+        let has_price = self.workspace.price(provider, model, self.record.created_at).is_some()
+            || self.keeper.catalogue.model(provider, model).is_some_and(|model| model.price.is_some());
+        if !has_price && !self.is_free {
+            self.warn("unpriced_model");
+        }
+    }
+
+    /// Nothing this operation does is charged by the token.
+    pub fn is_free(&mut self) {
+        self.is_free = true;
+    }
+
+    /// Adds a warning, once.
+    pub fn warn(&mut self, warning: &str) {
+        if !self.record.warnings.iter().any(|known| known == warning) {
+            self.record.warnings.push(warning.to_owned());
+        }
+    }
+
+    /// Microseconds since the request arrived.
+    pub fn elapsed_us(&self) -> u64 {
+        let elapsed = self.keeper.clock.monotonic().saturating_sub(self.arrival.started);
+        u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Writes the opening: from here on money can be spent.
+    pub async fn open(&mut self) -> Result<(), JournalError> {
+        let entry = Entry::Opened { record: self.record.clone(), request: self.request.take() };
+        self.keeper.journal.append(&entry).await?;
+        Ok(())
+    }
+
+    /// The request is on its way to the provider.
+    pub fn dispatched(&mut self) {
+        if !self.is_dispatched {
+            self.is_dispatched = true;
+            self.record.overhead_us = Some(self.elapsed_us());
+        }
+    }
+
+    /// The first byte of the answer's body is here.
+    pub fn first_byte(&mut self) {
+        if self.record.ttft_ms.is_none() {
+            self.record.ttft_ms = Some(self.elapsed_us() / 1_000);
+        }
+    }
+
+    /// Settles what was used and what it cost.
+    pub fn settle(&mut self, charge: Charge, report: &Report) {
+        if let Some(model) = &report.model {
+            self.record.model = Some(model.clone());
+        }
+        if report.response_id.is_some() {
+            self.record.response_id.clone_from(&report.response_id);
+        }
+        self.record.preview_out = self.capture.preview(report.preview.clone(), self.capture.omit_response);
+        if self.is_free || charge == Charge::Nothing {
+            self.set_cost(Some(NanoUsd::ZERO), CostStatus::Final);
+            return;
+        }
+        if charge == Charge::Unknown {
+            self.set_cost(None, CostStatus::Unknown);
+            return;
+        }
+        let (usage, source) = match self.request_usage {
+            Some(usage) if report.usage.is_none() => (Some(usage), UsageSource::Reported),
+            _ => usage_of(&self.record, report),
+        };
+        self.record.usage = usage;
+        self.record.usage_source = source;
+        let cost = usage.and_then(|usage| self.price(&usage));
+        let status = match (cost, source) {
+            (None, _) | (_, UsageSource::Unknown) => CostStatus::Unknown,
+            (Some(_), UsageSource::Estimated) => CostStatus::Estimated,
+            (Some(_), UsageSource::Reported) => CostStatus::Final,
+        };
+        self.set_cost(cost, status);
+    }
+
+    /// What `usage` costs: at the workspace's own price, else at the catalogue's. The model that was asked of the
+    /// provider decides, then the one its answer names.
+    fn price(&mut self, usage: &Usage) -> Option<NanoUsd> {
+        let provider = self.record.provider.clone()?;
+        let asked = self.record.attempts.last().and_then(|attempt| attempt.model.clone());
+        let models = [asked, self.record.model.clone()];
+        for model in models.iter().flatten() {
+            if let Some(dated) = self.workspace.price(&provider, model, self.record.created_at) {
+                self.record.price_snapshot_id = Some(dated.snapshot_id.clone());
+                return rungate_llm::catalog::cost(&dated.price, usage);
+            }
+        }
+        let catalogue = &self.keeper.catalogue;
+        let price =
+            models.iter().flatten().find_map(|model| catalogue.model(&provider, model)?.price.as_ref())?;
+        self.record.price_snapshot_id = Some(catalogue.snapshot_id().to_owned());
+        rungate_llm::catalog::cost(price, usage)
+    }
+
+    fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {
+        self.record.cost = cost;
+        self.record.cost_status = status;
+    }
+
+    /// Refuses: nothing was sent upstream. The answer must not leave before this returns.
+    pub async fn refuse(mut self, refusal: &Refusal) -> Result<(), JournalError> {
+        self.fail(refusal.code, &refusal.message);
+        self.settle(Charge::Nothing, &Report::default());
+        self.close(Outcome::Refused, refusal.code.status()).await.map(|_| ())
+    }
+
+    /// Notes an error.
+    pub fn fail(&mut self, code: Code, message: &str) {
+        self.record.error_code = Some(code);
+        self.record.error_message = Some(message.chars().take(500).collect());
+    }
+
+    /// Writes the outcome. The last byte of the answer must not leave before this returns.
+    ///
+    /// The entry is with the kernel when the future has been polled once; only the wait for the disk, where one is
+    /// configured, comes after.
+    pub async fn close(mut self, outcome: Outcome, status: u16) -> Result<Box<ExchangeRecord>, JournalError> {
+        let entry = self.closing(outcome, status);
+        let written = self.keeper.journal.append(&entry).await;
+        self.keeper.observer.exchange_closed(entry.record());
+        written?;
+        match entry {
+            Entry::Closed { record, .. } | Entry::Opened { record, .. } => Ok(record),
+        }
+    }
+
+    fn closing(&mut self, outcome: Outcome, status: u16) -> Entry {
+        self.is_closed = true;
+        let record = &mut self.record;
+        record.outcome = outcome;
+        record.status = Some(status);
+        record.completed_at = Some(self.keeper.clock.now());
+        let elapsed = self.keeper.clock.monotonic().saturating_sub(self.arrival.started);
+        record.latency_ms = Some(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        Entry::Closed { record: record.clone(), request: self.request.take(), response: self.response.take() }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.is_closed {
+            return;
+        }
+        let ours = self.keeper.stopping.load(Ordering::Relaxed) || std::thread::panicking();
+        let (outcome, code) =
+            if ours { (Outcome::Abandoned, Code::InternalError) } else { (Outcome::ClientClosed, Code::ClientClosed) };
+        if self.record.error_code.is_none() {
+            self.record.error_code = Some(code);
+        }
+        if self.record.cost_status == CostStatus::Pending {
+            let charge = if self.is_dispatched { Charge::Unknown } else { Charge::Nothing };
+            self.settle(charge, &Report::default());
+        }
+        let entry = self.closing(outcome, Code::ClientClosed.status());
+        if let Err(error) = self.keeper.journal.append_now(&entry) {
+            tracing::error!(exchange = %self.record.id, %error, "the outcome of an exchange could not be recorded");
+        }
+        self.keeper.observer.exchange_closed(entry.record());
+    }
+}
+
+/// Bytes of text per token, where a provider does not report its count: measured as 4.1 over mixed English and JSON.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What was used: as reported, completed by an estimate where the answer broke off, or estimated throughout.
+fn usage_of(record: &ExchangeRecord, report: &Report) -> (Option<Usage>, UsageSource) {
+    use rungate_core::operation::Kind;
+    let broke_off = record.stream && !report.complete;
+    if let Some(usage) = report.usage
+        && !broke_off
+    {
+        return (Some(usage), UsageSource::Reported);
+    }
+    let is_text = matches!(record.kind, Kind::Chat | Kind::Completion | Kind::Response | Kind::Message | Kind::Embedding);
+    if !is_text {
+        return (report.usage, if report.usage.is_some() { UsageSource::Estimated } else { UsageSource::Unknown });
+    }
+    let mut usage = report.usage.unwrap_or_default();
+    if usage.input == 0 {
+        usage.input = record.request_bytes.div_ceil(BYTES_PER_TOKEN);
+    }
+    usage.output = usage.output.max(report.output_text_bytes.div_ceil(BYTES_PER_TOKEN));
+    (Some(usage), UsageSource::Estimated)
+}

@@ -1,0 +1,319 @@
+//! The way of one request, from its first byte to its outcome. Reads like a table of contents: the stages do the work.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use rungate_core::activity::headers::Headers;
+use rungate_core::code::Code;
+use rungate_core::exchange::{CostStatus, ExchangeRecord, Outcome};
+use rungate_core::operation::{Dialect, Operation};
+use rungate_core::ports::Log;
+use rungate_core::secret::TokenHasher;
+use rungate_core::usage::{Usage, UsageSource};
+
+use crate::arrival::Arrival;
+use crate::body::Body;
+use crate::capture::Capture;
+use crate::directory::{Directories, KeyEntry};
+use crate::exchange::{Exchange, Keeper};
+use crate::memory::MemoryPool;
+use crate::refusal::Refusal;
+use crate::registrar::{NewAgent, Registrar};
+use crate::route::{Call, Route};
+use crate::stage::dispatch::{Outgoing, Retries};
+use crate::stage::parse::Parsed;
+use crate::stage::{admit, dispatch, identify, parse, plan, read, relay};
+use crate::upstream::Client;
+use crate::{models, stored};
+
+/// What the pipeline works with.
+pub struct Pipeline {
+    /// What is known of all workspaces.
+    pub directories: Arc<Directories>,
+    /// Hashes tokens.
+    pub hasher: TokenHasher,
+    /// Records exchanges.
+    pub keeper: Arc<Keeper>,
+    /// Finds stored responses.
+    pub log: Arc<dyn Log>,
+    /// The way to providers.
+    pub client: Client,
+    /// The bytes that all exchanges together may hold.
+    pub memory: MemoryPool,
+    /// Remembers agents that nobody registered.
+    pub registrar: Registrar,
+    /// How failed attempts are repeated.
+    pub retries: Retries,
+    /// At most this many bytes of a body are kept.
+    pub max_stored_body_bytes: usize,
+}
+
+impl Pipeline {
+    /// Answers a request of the data plane.
+    pub async fn handle<B>(&self, arrival: Arrival, route: Route, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let dialect = dialect_of(&route, &parts);
+        let id = arrival.id;
+        let answered = match route {
+            Route::Unknown => {
+                Err(Refusal::new(Code::UnknownRoute, format!("No route {} {}.", parts.method, parts.uri.path())))
+            }
+            Route::MethodNotAllowed(allow) => {
+                let message = format!("{} takes {allow}, not {}.", parts.uri.path(), parts.method);
+                let mut response = self.anonymous(&Refusal::new(Code::MethodNotAllowed, message), dialect, &arrival);
+                response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
+                return response;
+            }
+            Route::Models => self
+                .identified(&parts, &arrival)
+                .map(|key| models::list(&key, &self.keeper.catalogue, parts.uri.query())),
+            Route::Model(model) => self
+                .identified(&parts, &arrival)
+                .and_then(|key| models::one(&key, &self.keeper.catalogue, &model)),
+            Route::Call(call) => match self.key(&parts, &arrival) {
+                Ok(key) => return self.call(arrival, call, key, &parts, body).await,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        answered.unwrap_or_else(|refusal| {
+            if matches!(refusal.code, Code::ModelNotFound | Code::WorkspaceMismatch) {
+                return refusal.respond(dialect, id);
+            }
+            self.anonymous(&refusal, dialect, &arrival)
+        })
+    }
+
+    /// From now on an exchange that is dropped was dropped by us.
+    pub fn stop(&self) {
+        self.keeper.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers a refusal of which nobody knows whose it is: counted, not logged.
+    fn anonymous(&self, refusal: &Refusal, dialect: Dialect, arrival: &Arrival) -> Response<Body> {
+        self.keeper.observer.refused_anonymously(refusal.code);
+        tracing::debug!(exchange = %arrival.id, code = %refusal.code, client = %arrival.client_ip, "refused");
+        refusal.respond(dialect, arrival.id)
+    }
+
+    fn key(&self, parts: &Parts, arrival: &Arrival) -> Result<Arc<KeyEntry>, Refusal> {
+        identify::key(&parts.headers, &self.directories.load(), &self.hasher, arrival.at)
+    }
+
+    fn identified(&self, parts: &Parts, arrival: &Arrival) -> Result<Arc<KeyEntry>, Refusal> {
+        let key = self.key(parts, arrival)?;
+        identify::workspace(&parts.headers, key.workspace.workspace.id())?;
+        Ok(key)
+    }
+
+    /// A call of an identified workspace: whatever happens, it is one exchange with one outcome.
+    async fn call<B>(
+        &self,
+        arrival: Arrival,
+        call: Call,
+        key: Arc<KeyEntry>,
+        parts: &Parts,
+        body: B,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let mut exchange = self.begin(arrival, &call, &key, parts);
+        match self.prepared(&mut exchange, &call, &key, parts, body).await {
+            Ok(prepared) => self.sent(exchange, prepared).await,
+            Err(refusal) => refused(exchange, &refusal, call.operation).await,
+        }
+    }
+
+    /// Everything before money can be spent, up to and with the opening in the journal.
+    async fn prepared<B>(
+        &self,
+        exchange: &mut Exchange,
+        call: &Call,
+        key: &KeyEntry,
+        parts: &Parts,
+        body: B,
+    ) -> Result<Prepared, Refusal>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        identify::workspace(&parts.headers, key.workspace.workspace.id())?;
+        self.attribute(exchange, key, parts)?;
+        let content_type = read::content_type(call.operation, &parts.headers)?;
+        let received = read::body(call.operation, &parts.headers, body, &self.memory).await?;
+        exchange.keep_request(&received.bytes);
+        let parsed = parse::parse(call.operation, content_type.as_deref(), received.bytes)?;
+        note_request(exchange, &parsed);
+        let candidate = match &call.path_id {
+            Some(id) => stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id).await?,
+            None => plan::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?.candidate,
+        };
+        exchange.chosen(&candidate);
+        let has_run_id = exchange.record.attribution.run_id.is_some();
+        let permit = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
+        let path_id = call.path_id.as_deref();
+        let query = parts.uri.query();
+        let outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
+        exchange.open().await.map_err(|error| {
+            tracing::warn!(%error, "request refused: nothing can be recorded");
+            Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
+        })?;
+        Ok(Prepared { permit, parsed, candidate, outgoing, _room: received.room })
+    }
+
+    /// Everything after the opening.
+    async fn sent(&self, mut exchange: Exchange, prepared: Prepared) -> Response<Body> {
+        let Prepared { permit, parsed, candidate, outgoing, _room } = prepared;
+        let sent =
+            dispatch::dispatch(&permit, &mut exchange, &self.client, &outgoing, &candidate, self.retries).await;
+        match sent {
+            Ok(response) => {
+                let timeouts = self.client.timeouts();
+                let now = exchange.record.created_at;
+                let plan = relay::Plan::new(&parsed, candidate, now, self.memory.clone(), timeouts);
+                // The request is out: its bytes need no room any more while the answer streams.
+                drop((parsed, outgoing, _room));
+                relay::relay(exchange, plan, response).await
+            }
+            Err(failure) => relay::fail(exchange, parsed.operation, failure).await,
+        }
+    }
+
+    /// The exchange with what the key alone says.
+    fn begin(&self, arrival: Arrival, call: &Call, key: &Arc<KeyEntry>, parts: &Parts) -> Exchange {
+        let record = Box::new(ExchangeRecord {
+            id: arrival.id,
+            workspace_id: key.workspace.workspace.id(),
+            created_at: arrival.at,
+            completed_at: None,
+            kind: call.operation.kind(),
+            method: parts.method.as_str().to_owned(),
+            path: parts.uri.path().chars().take(500).collect(),
+            request_id: arrival.request_id.clone(),
+            agent: identify::default_agent(key),
+            attribution: rungate_core::activity::Attribution::default(),
+            virtual_key_id: key.key.id(),
+            virtual_key_label: key.key.label.clone(),
+            key_prefix: key.key.key_prefix.clone(),
+            member_id: key.member_id(),
+            client_ip: Some(arrival.client_ip),
+            country: arrival.country.clone(),
+            outcome: Outcome::Pending,
+            status: None,
+            error_code: None,
+            error_message: None,
+            warnings: Vec::new(),
+            decisions: Vec::new(),
+            requested_model: None,
+            model: None,
+            provider: None,
+            provider_key_id: None,
+            stream: false,
+            attempts: Vec::new(),
+            usage: None,
+            usage_source: UsageSource::Unknown,
+            cost: None,
+            cost_status: CostStatus::Pending,
+            price_snapshot_id: None,
+            latency_ms: None,
+            ttft_ms: None,
+            overhead_us: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            preview_in: String::new(),
+            preview_out: String::new(),
+            response_id: None,
+        });
+        let settings = &key.workspace.workspace.settings;
+        let of_agent = key.agent.as_ref().and_then(|agent| agent.bodies).unwrap_or_default();
+        let capture = Capture {
+            mode: settings.bodies.stricter(of_agent),
+            omit_request: false,
+            omit_response: false,
+            max_bytes: self.max_stored_body_bytes,
+        };
+        let malformed = arrival.request_id_malformed;
+        let workspace = Arc::clone(&key.workspace);
+        let mut exchange = Exchange::new(Arc::clone(&self.keeper), workspace, arrival, record, capture);
+        if malformed {
+            exchange.warn("x_request_id_malformed");
+        }
+        if call.operation.is_free() {
+            exchange.is_free();
+        }
+        exchange
+    }
+
+    /// Adds what the headers say: agent, run, session, step, properties, what is kept.
+    fn attribute(&self, exchange: &mut Exchange, key: &KeyEntry, parts: &Parts) -> Result<(), Refusal> {
+        let mut headers = identify::attribution(&parts.headers)?;
+        let caller = identify::agent(key, &mut headers)?;
+        let Headers { attribution, wants_cache, omit_request, omit_response, warnings, .. } = headers;
+        for warning in warnings {
+            exchange.warn(warning);
+        }
+        if wants_cache {
+            exchange.warn("cache_disabled");
+        }
+        if caller.is_new {
+            self.registrar.leave(NewAgent {
+                workspace: key.workspace.workspace.id(),
+                external_id: caller.agent.external_id.clone(),
+                name: caller.agent.name.clone(),
+            });
+        }
+        exchange.record.agent = caller.agent;
+        exchange.record.attribution = attribution;
+        exchange.capture.omit_request = omit_request;
+        exchange.capture.omit_response = omit_response;
+        Ok(())
+    }
+}
+
+/// Ready to be sent: the opening is in the journal.
+struct Prepared {
+    permit: admit::Permit,
+    parsed: Parsed,
+    candidate: plan::Candidate,
+    outgoing: Outgoing,
+    _room: crate::memory::Room,
+}
+
+/// Notes what the body says.
+fn note_request(exchange: &mut Exchange, parsed: &Parsed) {
+    let scan = &parsed.scan;
+    exchange.record.requested_model.clone_from(&scan.model);
+    exchange.record.stream = scan.stream;
+    let omit = exchange.capture.omit_request;
+    exchange.record.preview_in = exchange.capture.preview(scan.preview.clone(), omit);
+    if let Some(characters) = parsed.characters {
+        exchange.request_usage(Usage { characters, ..Usage::default() });
+    }
+}
+
+/// Records a refusal, then answers it.
+async fn refused(exchange: Exchange, refusal: &Refusal, operation: Operation) -> Response<Body> {
+    let id = exchange.record.id;
+    let mut response = refusal.respond(operation.dialect(), id);
+    relay::add_ours(response.headers_mut(), &exchange, false);
+    if let Err(error) = exchange.refuse(refusal).await {
+        // Nothing was spent, so the refusal stands; it is missing from the log, which is said here.
+        tracing::error!(exchange = %id, %error, "a refusal could not be recorded");
+    }
+    response
+}
+
+/// Whose error shape the client expects. `/v1/models` serves both: Anthropic's SDK says which version it speaks.
+fn dialect_of(route: &Route, parts: &Parts) -> Dialect {
+    match route {
+        Route::Call(call) => call.operation.dialect(),
+        _ if parts.uri.path().starts_with("/v1/messages") => Dialect::Anthropic,
+        Route::Models | Route::Model(_) if parts.headers.contains_key("anthropic-version") => Dialect::Anthropic,
+        _ => Dialect::OpenAi,
+    }
+}

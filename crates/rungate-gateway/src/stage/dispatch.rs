@@ -1,0 +1,213 @@
+//! Stage 6: to the provider, and again where that is safe.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use rungate_core::code::Code;
+use rungate_core::exchange::Attempt;
+use rungate_core::operation::Operation;
+use rungate_llm::bridge::TranslateError;
+use rungate_llm::request;
+
+use crate::exchange::{Charge, Exchange};
+use crate::refusal::Refusal;
+use crate::stage::admit::Permit;
+use crate::stage::parse::Parsed;
+use crate::stage::plan::Candidate;
+use crate::upstream::{Client, SendError, headers};
+
+/// How often and how patiently a failed attempt is repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct Retries {
+    /// Attempts in all, the first included.
+    pub max_attempts: u32,
+    /// The first pause; it doubles with each attempt.
+    pub pause: Duration,
+    /// A provider that asks for a longer pause than this is not waited for.
+    pub max_pause: Duration,
+}
+
+/// A request as it is sent to the provider.
+pub struct Outgoing {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// Why no answer can be relayed, and what is certain of the cost.
+pub struct Failure {
+    /// What the client is told.
+    pub refusal: Refusal,
+    /// What was spent.
+    pub charge: Charge,
+}
+
+/// Makes the provider's request out of the client's. Adds warnings to the exchange for what is left out.
+pub fn prepare(
+    exchange: &mut Exchange,
+    parsed: &Parsed,
+    candidate: &Candidate,
+    path_id: Option<&str>,
+    client_headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Outgoing, Refusal> {
+    let access = &candidate.access;
+    let serving = candidate.serving;
+    let Some(url) =
+        access.provider.url(access.key.base_url.as_deref(), serving.operation, path_id, query)
+    else {
+        return Err(Refusal::new(Code::ProviderKeyMissing, "The provider key has no address: set its baseUrl."));
+    };
+    let uri = url.parse().map_err(|_| Refusal::new(Code::ProviderKeyMissing, "The provider key's baseUrl is no URL."))?;
+    let headers = headers::upstream(client_headers, access, serving.bridge.is_some())
+        .map_err(|error| Refusal::new(Code::ProviderKeyMissing, error.to_string()))?;
+    let body = match serving.bridge {
+        Some(bridge) => {
+            let model = candidate.model.as_deref().unwrap_or_default();
+            let translated = bridge.request(&parsed.body, model).map_err(|error| untranslatable(&error))?;
+            for field in &translated.dropped {
+                exchange.warn(&format!("parameter_dropped;name={field}"));
+            }
+            translated.body
+        }
+        None if parsed.operation.has_no_body() => Bytes::new(),
+        None => {
+            let is_chat = matches!(parsed.operation, Operation::ChatCompletions | Operation::Completions);
+            let ask_usage = is_chat && parsed.scan.stream && access.provider.stream_usage;
+            request::rewrite(&parsed.body, &parsed.scan, candidate.model.as_deref(), ask_usage)
+        }
+    };
+    let method = match parsed.operation {
+        Operation::ResponseGet | Operation::ResponseInputItems => Method::GET,
+        Operation::ResponseDelete => Method::DELETE,
+        _ => Method::POST,
+    };
+    Ok(Outgoing { method, uri, headers, body })
+}
+
+fn untranslatable(error: &TranslateError) -> Refusal {
+    let (code, field) = match error {
+        TranslateError::Unsupported { field, .. } => (Code::UnsupportedParameter, field),
+        TranslateError::Invalid { field, .. } => (Code::InvalidParameter, field),
+    };
+    Refusal::new(code, error.to_string()).param(field.clone())
+}
+
+/// Sends the request until a head came that is to be relayed. The exchange must be open: `_permit` and the journal's
+/// opening come first.
+pub async fn dispatch(
+    _permit: &Permit,
+    exchange: &mut Exchange,
+    client: &Client,
+    outgoing: &Outgoing,
+    candidate: &Candidate,
+    retries: Retries,
+) -> Result<Response<Incoming>, Failure> {
+    let mut number = 0;
+    loop {
+        number += 1;
+        exchange.dispatched();
+        let started_us = exchange.elapsed_us();
+        let sent = client.send(outgoing.request()).await;
+        let latency_ms = (exchange.elapsed_us() - started_us) / 1_000;
+        let mut attempt = Attempt {
+            provider: candidate.access.provider.id.to_owned(),
+            model: candidate.model.clone(),
+            provider_key_id: candidate.access.key.id(),
+            status: None,
+            upstream_request_id: None,
+            latency_ms,
+            error_code: None,
+        };
+        let verdict = judge(&sent);
+        if let Ok(response) = &sent {
+            attempt.status = Some(response.status().as_u16());
+            attempt.upstream_request_id = headers::request_id(response.headers());
+        }
+        attempt.error_code = verdict.code;
+        exchange.record.attempts.push(attempt);
+        if !verdict.is_repeatable || number >= retries.max_attempts {
+            return sent.map_err(|error| failure(&error, candidate));
+        }
+        let Some(pause) = retries.pause_before(number, verdict.retry_after, exchange) else {
+            return sent.map_err(|error| failure(&error, candidate));
+        };
+        drop(sent);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+struct Verdict {
+    is_repeatable: bool,
+    code: Option<Code>,
+    retry_after: Option<u64>,
+}
+
+/// Repeated are attempts that certainly cost nothing: no connection, or an answer that says "not now".
+fn judge(sent: &Result<Response<Incoming>, SendError>) -> Verdict {
+    match sent {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let is_repeatable = matches!(status, 429 | 500 | 502 | 503 | 504 | 529);
+            let code = if response.status().is_success() { None } else { Some(Code::UpstreamError) };
+            Verdict { is_repeatable, code, retry_after: headers::retry_after(response.headers()) }
+        }
+        Err(error) => Verdict {
+            is_repeatable: matches!(error, SendError::Connect(_)),
+            code: Some(code_of(error)),
+            retry_after: None,
+        },
+    }
+}
+
+const fn code_of(error: &SendError) -> Code {
+    match error {
+        SendError::Egress(_) => Code::EgressDenied,
+        SendError::Connect(_) | SendError::Broken(_) => Code::UpstreamUnreachable,
+        SendError::Timeout(_) => Code::UpstreamTimeout,
+    }
+}
+
+fn failure(error: &SendError, candidate: &Candidate) -> Failure {
+    let name = candidate.access.provider.name;
+    let message = match error {
+        SendError::Egress(error) => format!("{name} may not be connected to: {error}."),
+        SendError::Connect(_) => format!("{name} could not be reached."),
+        SendError::Broken(_) => format!("The connection to {name} broke before an answer came."),
+        SendError::Timeout(patience) => format!("{name} did not answer within {} s.", patience.as_secs()),
+    };
+    let charge = match error {
+        SendError::Egress(_) | SendError::Connect(_) => Charge::Nothing,
+        SendError::Broken(_) | SendError::Timeout(_) => Charge::Unknown,
+    };
+    tracing::warn!(provider = candidate.access.provider.id, %error, "provider failed");
+    Failure { refusal: Refusal::new(code_of(error), message), charge }
+}
+
+impl Outgoing {
+    fn request(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+impl Retries {
+    /// The pause before the next attempt; `None` when the provider asks for more than we wait.
+    fn pause_before(&self, number: u32, retry_after: Option<u64>, exchange: &Exchange) -> Option<Duration> {
+        if let Some(seconds) = retry_after {
+            let asked = Duration::from_secs(seconds);
+            return (asked <= self.max_pause).then_some(asked);
+        }
+        let doubled = self.pause.saturating_mul(1 << (number - 1).min(10)).min(self.max_pause);
+        // Up to half as long again, so that clients which failed together do not come back together.
+        let random = u32::from(exchange.record.id.uuid().as_bytes()[15]);
+        Some(doubled + doubled * random / 512)
+    }
+}

@@ -1,0 +1,9 @@
+//! The stages of one exchange, in order. Each consumes what the stage before it returned.
+
+pub mod admit;
+pub mod dispatch;
+pub mod identify;
+pub mod parse;
+pub mod plan;
+pub mod read;
+pub mod relay;

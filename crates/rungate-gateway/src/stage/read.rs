@@ -1,0 +1,101 @@
+//! Stage 2: the body, within its limit and within the memory there is.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+use rungate_core::code::Code;
+use rungate_core::operation::Operation;
+
+use crate::memory::{MemoryPool, Room};
+use crate::refusal::Refusal;
+
+/// A client that sends nothing of its body for this long is told so.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body with the memory it takes.
+pub struct Received {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Held as long as the body is.
+    pub room: Room,
+}
+
+/// Checks the content type: JSON, or a form where the operation takes one.
+pub fn content_type(operation: Operation, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let unsupported = |message: String| Refusal::new(Code::UnsupportedMediaType, message).param("content-type");
+    let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
+    if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let message = format!("Content-Encoding {encoding} is not read; send the body uncompressed.");
+        return Err(Refusal::new(Code::UnsupportedMediaType, message).param("content-encoding"));
+    }
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| unsupported("Content-Type is not ASCII.".to_owned()))?;
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    });
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json && charset.as_deref().is_none_or(|charset| charset == "utf-8" || charset == "utf8") {
+        return Ok(Some(text.to_owned()));
+    }
+    if is_json {
+        return Err(unsupported("The charset must be utf-8.".to_owned()));
+    }
+    if essence == "multipart/form-data" && operation.allows_multipart() {
+        return Ok(Some(text.to_owned()));
+    }
+    let also = if operation.allows_multipart() { " or multipart/form-data" } else { "" };
+    Err(unsupported(format!("Content-Type must be application/json{also}.")))
+}
+
+/// Collects the body.
+pub async fn body<B>(
+    operation: Operation,
+    headers: &HeaderMap,
+    mut body: B,
+    pool: &MemoryPool,
+) -> Result<Received, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let limit = operation.max_body_bytes();
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let mut room = Room::default();
+    let mut bytes = BytesMut::new();
+    if let Some(length) = announced {
+        pool.grow(&mut room, length).map_err(|_| no_room())?;
+        // A client may announce more than it sends: the buffer grows with what is there.
+        bytes.reserve(length.min(1 << 20));
+    }
+    loop {
+        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.map_err(|_| {
+            Refusal::new(Code::RequestTimeout, "The body did not arrive in time.")
+        })?;
+        let Some(frame) = frame else { return Ok(Received { bytes: bytes.freeze(), room }) };
+        let Ok(frame) = frame else {
+            return Err(Refusal::new(Code::InvalidJson, "The body broke off before its end."));
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        pool.grow(&mut room, bytes.len() + data.len()).map_err(|_| no_room())?;
+        bytes.extend_from_slice(&data);
+    }
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(Code::PayloadTooLarge, format!("The body is larger than the {} MiB this route takes.", limit >> 20))
+}
+
+fn no_room() -> Refusal {
+    Refusal::new(Code::Overloaded, "The gateway holds as many bytes as it may; try again in a moment.")
+}

@@ -1,0 +1,322 @@
+//! Relays an answer that comes piece by piece.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http::response::Parts;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use rungate_core::code::Code;
+use rungate_core::exchange::Outcome;
+use rungate_core::operation::{Dialect, Operation};
+use rungate_llm::bridge::StreamTranslator;
+use rungate_llm::meter::{EventKind, Meter};
+use rungate_llm::sse::{Event, Splitter};
+use serde_json::json;
+use tokio::time::Sleep;
+
+use super::{Plan, head as head_of};
+use crate::body::{Body, BrokenOff, Source};
+use crate::capture::Gathered;
+use crate::exchange::{Charge, Exchange};
+use crate::refusal::Refusal;
+
+/// The longest event that is held.
+const MAX_EVENT_BYTES: usize = 16 << 20;
+
+/// Relays server-sent events.
+pub fn events(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
+    let translator = plan.candidate.serving.bridge.map(|bridge| bridge.stream(plan.context()));
+    // The usage that the client did not ask for is ours alone.
+    let hides_usage = translator.is_none() && !plan.include_usage && plan.operation != Operation::Responses;
+    let mode = Mode::Events(Events {
+        splitter: Splitter::new(MAX_EVENT_BYTES),
+        translator,
+        hides_usage,
+    });
+    start(exchange, plan, head, body, mode)
+}
+
+/// Relays bytes whose form does not matter, such as sound.
+pub fn bytes(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
+    start(exchange, plan, head, body, Mode::Bytes { held: None })
+}
+
+fn start(mut exchange: Exchange, plan: Plan, head: Parts, body: Incoming, mode: Mode) -> Response<Body> {
+    exchange.record.stream = true;
+    let response = head_of(&exchange, head.status, &head.headers, false);
+    let relay = Relay {
+        status: head.status.as_u16(),
+        meter: Meter::new(plan.candidate.serving.operation, plan.choices),
+        gathered: Gathered::new(&exchange.capture, plan.pool.clone()),
+        exchange: Some(exchange),
+        upstream: body,
+        mode,
+        out: VecDeque::new(),
+        last: None,
+        sent_bytes: 0,
+        state: State::Flowing,
+        idle: Box::pin(tokio::time::sleep(plan.timeouts.idle)),
+        deadline: Box::pin(tokio::time::sleep(plan.timeouts.total)),
+        plan,
+    };
+    response.map(|()| Body::Streamed(Box::new(relay)))
+}
+
+struct Events {
+    splitter: Splitter,
+    translator: Option<StreamTranslator>,
+    hides_usage: bool,
+}
+
+enum Mode {
+    Events(Events),
+    /// The last piece waits, since only the end shows that it is the last.
+    Bytes {
+        held: Option<Bytes>,
+    },
+}
+
+enum State {
+    Flowing,
+    /// The outcome is being recorded; whether it could be.
+    Closing(Pin<Box<dyn Future<Output = bool> + Send>>),
+    Ended,
+}
+
+/// One stream on its way to the client.
+struct Relay {
+    exchange: Option<Exchange>,
+    plan: Plan,
+    status: u16,
+    upstream: Incoming,
+    mode: Mode,
+    meter: Meter,
+    gathered: Gathered,
+    out: VecDeque<Bytes>,
+    /// Sent when the outcome is recorded.
+    last: Option<Bytes>,
+    sent_bytes: u64,
+    state: State,
+    idle: Pin<Box<Sleep>>,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Source for Relay {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        loop {
+            if let Some(bytes) = self.out.pop_front() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            match &mut self.state {
+                State::Ended => return Poll::Ready(None),
+                State::Closing(recorded) => {
+                    let recorded = ready!(recorded.as_mut().poll(context));
+                    self.state = State::Ended;
+                    let last = self.last.take();
+                    if !recorded || (last.is_none() && matches!(self.mode, Mode::Bytes { .. })) {
+                        return Poll::Ready(Some(Err(BrokenOff)));
+                    }
+                    return Poll::Ready(last.map(Ok));
+                }
+                State::Flowing => match ready!(self.poll_upstream(context)) {
+                    Ok(Some(bytes)) => self.take(&bytes),
+                    Ok(None) => self.end(),
+                    Err(why) => self.fail(why),
+                },
+            }
+        }
+    }
+}
+
+impl Relay {
+    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, &'static str>> {
+        loop {
+            match Pin::new(&mut self.upstream).poll_frame(context) {
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err("the connection broke")),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    self.idle.as_mut().reset(tokio::time::Instant::now() + self.plan.timeouts.idle);
+                    return Poll::Ready(Ok(Some(bytes)));
+                }
+                Poll::Pending => {
+                    if self.idle.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Err("it went silent"));
+                    }
+                    if self.deadline.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Err("it took too long"));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Takes a piece of the provider's answer.
+    fn take(&mut self, bytes: &Bytes) {
+        let events = match &mut self.mode {
+            Mode::Bytes { held } => {
+                let earlier = held.replace(bytes.clone());
+                return self.send(earlier.unwrap_or_default());
+            }
+            Mode::Events(mode) => {
+                let mut events = Vec::new();
+                match mode.splitter.push(bytes, &mut events) {
+                    Ok(()) => events,
+                    Err(_) => return self.fail("an event was too long"),
+                }
+            }
+        };
+        for event in &events {
+            if !matches!(self.state, State::Flowing) {
+                return;
+            }
+            self.take_event(event);
+        }
+    }
+
+    fn take_event(&mut self, event: &Event) {
+        let Ok(kind) = self.meter.event(event) else { return self.fail("an event was not of the wire format") };
+        let Mode::Events(mode) = &mut self.mode else { return };
+        if kind == EventKind::Terminator && !self.meter.report().complete {
+            return self.fail("it ended without a finish reason");
+        }
+        let bytes = match &mut mode.translator {
+            Some(translator) => {
+                let mut out = Vec::new();
+                if translator.event(event, &mut out).is_err() {
+                    return self.fail("an event could not be translated");
+                }
+                Bytes::from(out)
+            }
+            None if kind == EventKind::UsageOnly && mode.hides_usage => return,
+            None => event.raw.clone(),
+        };
+        match kind {
+            EventKind::Content | EventKind::UsageOnly => self.send(bytes),
+            EventKind::Terminator => self.close(Outcome::Succeeded, bytes),
+            EventKind::Error => {
+                let said = self.meter.report().error.clone().unwrap_or_default();
+                let message = format!("{} reported an error in the stream: {said}", self.plan.candidate.access.provider.name);
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.fail(Code::UpstreamStreamFailed, &message);
+                }
+                self.close(Outcome::UpstreamFailed, bytes);
+            }
+        }
+    }
+
+    /// The provider's answer is at its end.
+    fn end(&mut self) {
+        if let Mode::Bytes { held } = &mut self.mode {
+            let last = held.take().unwrap_or_default();
+            return self.close(Outcome::Succeeded, last);
+        }
+        // An event without its closing blank line may still be the terminator.
+        let rest = match &mut self.mode {
+            Mode::Events(mode) => mode.splitter.finish(),
+            Mode::Bytes { .. } => None,
+        };
+        if let Some(event) = rest {
+            self.take_event(&event);
+        }
+        if matches!(self.state, State::Flowing) {
+            self.fail("it ended without its terminator");
+        }
+    }
+
+    /// Ends the stream with one error event, never with a terminator.
+    fn fail(&mut self, why: &str) {
+        let message = format!("The stream of {} failed: {why}.", self.plan.candidate.access.provider.name);
+        let refusal = Refusal::new(Code::UpstreamStreamFailed, message);
+        let Some(exchange) = &mut self.exchange else { return };
+        exchange.fail(refusal.code, &refusal.message);
+        let last = error_event(self.plan.operation, &refusal, exchange);
+        match &mut self.mode {
+            Mode::Events(_) => self.close(Outcome::UpstreamFailed, last),
+            Mode::Bytes { held } => {
+                *held = None;
+                self.close_with(Outcome::UpstreamFailed, None);
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.first_byte();
+        }
+        self.sent_bytes += bytes.len() as u64;
+        self.gathered.add(&bytes);
+        self.out.push_back(bytes);
+    }
+
+    fn close(&mut self, outcome: Outcome, last: Bytes) {
+        self.close_with(outcome, Some(last));
+    }
+
+    /// Records the outcome; `last` goes out when that is done.
+    fn close_with(&mut self, outcome: Outcome, last: Option<Bytes>) {
+        if let Some(last) = &last {
+            self.sent_bytes += last.len() as u64;
+            self.gathered.add(last);
+        }
+        self.last = last;
+        let Some(exchange) = self.settled() else { return };
+        let status = self.status;
+        self.state = State::Closing(Box::pin(async move {
+            let id = exchange.record.id;
+            let recorded = exchange.close(outcome, status).await;
+            if let Err(error) = &recorded {
+                tracing::error!(exchange = %id, %error, "the outcome could not be recorded; the stream is broken off");
+            }
+            recorded.is_ok()
+        }));
+    }
+
+    /// The exchange with everything on its record but the outcome.
+    fn settled(&mut self) -> Option<Exchange> {
+        let mut exchange = self.exchange.take()?;
+        exchange.record.response_bytes = self.sent_bytes;
+        exchange.settle(Charge::AsReported, self.meter.report());
+        let (bytes, truncated) = self.gathered.take();
+        exchange.keep_response(&bytes, truncated);
+        Some(exchange)
+    }
+}
+
+impl Drop for Relay {
+    /// The client left in the middle: what was produced is charged, and the exchange's own guard records the outcome.
+    fn drop(&mut self) {
+        drop(self.settled());
+    }
+}
+
+/// The error event of a dialect.
+fn error_event(operation: Operation, refusal: &Refusal, exchange: &Exchange) -> Bytes {
+    let body = refusal.body(operation.dialect(), exchange.record.id);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let is_response = operation.kind() == rungate_core::operation::Kind::Response;
+    let event = match operation.dialect() {
+        Dialect::Anthropic => format!("event: error\ndata: {body}\n\n"),
+        Dialect::OpenAi if is_response => {
+            let data = json!({
+                "type": "error",
+                "code": refusal.code.as_str(),
+                "message": refusal.message,
+                "param": null,
+                "sequence_number": 0,
+            });
+            format!("event: error\ndata: {data}\n\n")
+        }
+        Dialect::OpenAi => format!("data: {body}\n\n"),
+    };
+    Bytes::from(event)
+}
