@@ -1,5 +1,7 @@
 //! The catalogue that the build carries.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use rungate_core::money::NanoUsd;
 use rungate_core::usage::Usage;
 use rungate_llm::catalog::{Catalogue, Model, Price, cost};
