@@ -56,7 +56,7 @@ fn uses(crate_name: &str, files: &[(&str, &str)]) -> Uses {
         for prefix in ["crate::", to_root.as_str()] {
             for (at, used) in paths(&code, prefix) {
                 if used != module && modules.contains(used) {
-                    let line = code[..at].lines().count().max(1);
+                    let line = code[..at].matches('\n').count() + 1;
                     let evidence = format!("{crate_name}/src/{file}:{line}");
                     uses.entry(module.to_owned()).or_default().entry(used.to_owned()).or_insert(evidence);
                 }
