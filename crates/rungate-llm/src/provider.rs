@@ -66,9 +66,9 @@ impl Provider {
         }
     }
 
-    /// The URL of an operation under `base` (the customer's address, or the provider's own): the base with a final `/v1`
-    /// added where the provider's own base ends in one and the customer's does not, then the operation's path.
-    /// `path_id` is still percent-encoded; `query` is without its `?`. `None` when there is no base.
+    /// The URL of an operation under `base` (the customer's address, or the provider's own), with a `/v1` where the customer left it out, then the
+    /// operation's path. `path_id` is still percent-encoded; `query` is without its `?`. `None` when there is no base, or no
+    /// id where the operation needs one.
     pub fn url(
         &self,
         base: Option<&str>,
@@ -76,7 +76,141 @@ impl Provider {
         path_id: Option<&str>,
         query: Option<&str>,
     ) -> Option<String> {
-        let _ = (operation, path_id, query);
-        base.or(self.base_url).map(str::to_owned)
+        let mut url = self.root(base)?;
+        let (path, action) = path(operation);
+        url.push_str(path);
+        if let Some(action) = action {
+            url.push('/');
+            url.push_str(path_id?);
+            url.push_str(action);
+        }
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            url.push('?');
+            url.push_str(query);
+        }
+        Some(url)
+    }
+
+    /// The URL that lists the provider's models, which a provider key is verified with.
+    pub fn models_url(&self, base: Option<&str>) -> Option<String> {
+        self.root(base).map(|root| root + "/models")
+    }
+
+    /// The address that paths are put after: without trailing slashes, and with a `/v1` where the customer left it out.
+    ///
+    /// The customer left it out when the provider's own base ends in `/v1` (or it has none) and no segment of the address
+    /// is a version: `https://proxy.example/team/v4` and `https://host.example/v1beta/openai` are taken as they are.
+    fn root(&self, base: Option<&str>) -> Option<String> {
+        let Some(base) = base.map(|base| base.trim().trim_end_matches('/')).filter(|base| !base.is_empty())
+        else {
+            return self.base_url.map(str::to_owned);
+        };
+        let versioned = self.base_url.is_none_or(|own| own.ends_with("/v1"));
+        let path = base.split_once("://").map_or(base, |(_, rest)| rest).split('/').skip(1);
+        if versioned && !path.into_iter().any(is_version) {
+            return Some(format!("{base}/v1"));
+        }
+        Some(base.to_owned())
+    }
+}
+
+/// `v1`, `v4`, `v1beta`
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// The path of an operation after the base, and what follows the id where it has one.
+const fn path(operation: Operation) -> (&'static str, Option<&'static str>) {
+    match operation {
+        Operation::ChatCompletions => ("/chat/completions", None),
+        Operation::Completions => ("/completions", None),
+        Operation::Embeddings => ("/embeddings", None),
+        Operation::Moderations => ("/moderations", None),
+        Operation::Responses => ("/responses", None),
+        Operation::ResponseGet | Operation::ResponseDelete => ("/responses", Some("")),
+        Operation::ResponseCancel => ("/responses", Some("/cancel")),
+        Operation::ResponseInputItems => ("/responses", Some("/input_items")),
+        Operation::Messages => ("/messages", None),
+        Operation::CountTokens => ("/messages/count_tokens", None),
+        Operation::ImageGenerations => ("/images/generations", None),
+        Operation::ImageEdits => ("/images/edits", None),
+        Operation::ImageVariations => ("/images/variations", None),
+        Operation::Speech => ("/audio/speech", None),
+        Operation::Transcriptions => ("/audio/transcriptions", None),
+        Operation::Translations => ("/audio/translations", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::find;
+
+    fn chat_url(provider: &str, base: Option<&str>) -> Option<String> {
+        find(provider).unwrap().url(base, Operation::ChatCompletions, None, None)
+    }
+
+    #[test]
+    fn a_base_is_taken_with_and_without_its_version() {
+        for (provider, base, url) in [
+            ("openai", None, "https://api.openai.com/v1/chat/completions"),
+            ("openai", Some("https://eu.example"), "https://eu.example/v1/chat/completions"),
+            ("openai", Some("https://eu.example/v1/"), "https://eu.example/v1/chat/completions"),
+            ("openai", Some("https://eu.example/a//"), "https://eu.example/a/v1/chat/completions"),
+            ("openai", Some(""), "https://api.openai.com/v1/chat/completions"),
+            ("custom", Some("http://10.0.0.1:8000"), "http://10.0.0.1:8000/v1/chat/completions"),
+            ("custom", Some("https://h.example/paas/v4"), "https://h.example/paas/v4/chat/completions"),
+            (
+                "custom",
+                Some("https://h.example/v1beta/openai/"),
+                "https://h.example/v1beta/openai/chat/completions",
+            ),
+            ("custom", Some("https://v1.example"), "https://v1.example/v1/chat/completions"),
+            ("gemini", None, "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions"),
+            ("gemini", Some("https://g.example/x/"), "https://g.example/x/chat/completions"),
+            ("ollama", Some("http://127.0.0.1:9/v1"), "http://127.0.0.1:9/v1/chat/completions"),
+        ] {
+            assert_eq!(chat_url(provider, base).as_deref(), Some(url), "{provider} {base:?}");
+        }
+        assert_eq!(chat_url("custom", None), None);
+        assert_eq!(chat_url("vllm", None), None);
+    }
+
+    #[test]
+    fn ids_and_queries_stay_as_they_were_sent() {
+        let openai = find("openai").unwrap();
+        let url = |operation, id, query| openai.url(None, operation, id, query);
+        assert_eq!(
+            url(Operation::ResponseCancel, Some("resp%2F1"), None).as_deref(),
+            Some("https://api.openai.com/v1/responses/resp%2F1/cancel")
+        );
+        assert_eq!(
+            url(Operation::ResponseGet, Some("resp_1"), Some("stream=true&a=%20")).as_deref(),
+            Some("https://api.openai.com/v1/responses/resp_1?stream=true&a=%20")
+        );
+        assert_eq!(
+            url(Operation::Responses, None, Some("")).as_deref(),
+            Some("https://api.openai.com/v1/responses")
+        );
+        assert_eq!(url(Operation::ResponseGet, None, None), None, "an id is needed");
+    }
+
+    #[test]
+    fn a_dialect_that_is_not_spoken_is_bridged() {
+        let bridge = |provider: &str, operation| find(provider).unwrap().serves(operation);
+        assert_eq!(
+            bridge("anthropic", Operation::ChatCompletions),
+            Some(Serving { operation: Operation::Messages, bridge: Some(Bridge::ChatToMessages) })
+        );
+        assert_eq!(
+            bridge("groq", Operation::Messages),
+            Some(Serving { operation: Operation::ChatCompletions, bridge: Some(Bridge::MessagesToChat) })
+        );
+        assert_eq!(
+            bridge("vllm", Operation::Messages),
+            Some(Serving { operation: Operation::Messages, bridge: None })
+        );
+        assert_eq!(bridge("anthropic", Operation::Embeddings), None);
+        assert_eq!(bridge("groq", Operation::CountTokens), None);
     }
 }

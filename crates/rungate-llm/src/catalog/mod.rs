@@ -1,30 +1,41 @@
 //! Models and what they cost.
+//!
+//! The data is `catalogue/models.json`, made by `cargo xtask prices import`; `catalogue/NOTICE.md` says from what. It is
+//! part of the binary, and models borrow their texts from there.
 
+mod cost;
 mod price;
-pub use price::*;
 
-use rungate_core::money::NanoUsd;
-use rungate_core::usage::Usage;
+pub use cost::cost;
+pub use price::{Price, Rate, Rates, Tier, Unit};
+
+use serde::Deserialize;
+
+use crate::provider::Provider;
+use crate::providers;
+
+/// The data that this build carries.
+const EMBEDDED: &str = include_str!("../../catalogue/models.json");
 
 /// A model of the catalogue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
     /// The provider's id.
-    pub provider: String,
+    pub provider: &'static str,
     /// The model as the provider calls it.
-    pub id: String,
-    /// Its name for people.
-    pub name: String,
-    /// Tokens of input and output together, where known.
+    pub id: &'static str,
+    /// Its name for people: the last part of its id.
+    pub name: &'static str,
+    /// Tokens it reads at most, where known; some providers count the answer's in.
     pub context_window: Option<u64>,
     /// Tokens of output, where known.
     pub max_output_tokens: Option<u64>,
     /// Kind of use: `chat`, `embedding`, `image`, `audio`, `moderation`, `responses`, `completion`.
-    pub mode: String,
+    pub mode: &'static str,
     /// `text`, `image`, `audio` … taken as input.
-    pub modalities: Vec<String>,
+    pub modalities: Box<[&'static str]>,
     /// `tools`, `vision`, `reasoning`, `prompt_caching` …
-    pub capabilities: Vec<String>,
+    pub capabilities: Box<[&'static str]>,
     /// What it costs; `None` when unknown.
     pub price: Option<Price>,
 }
@@ -32,31 +43,9 @@ pub struct Model {
 /// The models and prices of one snapshot.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    snapshot_id: String,
-    models: std::collections::BTreeMap<(String, String), Model>,
-}
-
-impl Catalogue {
-    /// The catalogue that this build carries.
-    pub fn embedded() -> Result<Self, CatalogueError> {
-        Ok(Self::default())
-    }
-
-    /// Names the snapshot on every row it priced.
-    pub fn snapshot_id(&self) -> &str {
-        &self.snapshot_id
-    }
-
-    /// A model by provider and the provider's own name for it. A dated name (`gpt-4o-mini-2024-07-18`) falls back to the
-    /// undated one.
-    pub fn model(&self, provider: &str, model: &str) -> Option<&Model> {
-        self.models.get(&(provider.to_owned(), model.to_owned()))
-    }
-
-    /// Every model of a provider, by name.
-    pub fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a Model> {
-        self.models.values().filter(move |model| model.provider == provider)
-    }
+    snapshot_id: &'static str,
+    /// In order of provider and id.
+    models: Box<[Model]>,
 }
 
 /// The catalogue cannot be read.
@@ -64,8 +53,200 @@ impl Catalogue {
 #[error("the model catalogue cannot be read: {0}")]
 pub struct CatalogueError(pub String);
 
-/// What `usage` costs at `price`; `None` when a unit that was used has no price.
-pub fn cost(price: &Price, usage: &Usage) -> Option<NanoUsd> {
-    let _ = (price, usage);
-    None
+/// The data file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    snapshot_id: &'static str,
+    models: Vec<Row>,
+}
+
+/// One line of the data file.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Row {
+    provider: &'static str,
+    id: &'static str,
+    mode: &'static str,
+    #[serde(default)]
+    context_window: Option<u64>,
+    #[serde(default)]
+    max_output_tokens: Option<u64>,
+    #[serde(default)]
+    modalities: Box<[&'static str]>,
+    #[serde(default)]
+    capabilities: Box<[&'static str]>,
+    #[serde(default)]
+    prices: Option<Price>,
+}
+
+impl Catalogue {
+    /// The catalogue that this build carries.
+    pub fn embedded() -> Result<Self, CatalogueError> {
+        Self::parse(EMBEDDED)
+    }
+
+    fn parse(text: &'static str) -> Result<Self, CatalogueError> {
+        let file: File = serde_json::from_str(text).map_err(|error| CatalogueError(error.to_string()))?;
+        let models: Box<[Model]> = file.models.into_iter().map(Model::from).collect();
+        match models.windows(2).find(|pair| key(&pair[0]) >= key(&pair[1])) {
+            Some(pair) => Err(CatalogueError(format!("{}/{} is out of order", pair[1].provider, pair[1].id))),
+            None => Ok(Self { snapshot_id: file.snapshot_id, models }),
+        }
+    }
+
+    /// Names the snapshot on every row it priced.
+    pub fn snapshot_id(&self) -> &str {
+        self.snapshot_id
+    }
+
+    /// A model by provider and the provider's own name for it. What is listed counts first; then, in this order:
+    ///
+    /// 1. a fine-tuned name (`ft:gpt-4o-mini-2024-07-18:org::id`) is looked up as its base (`ft:gpt-4o-mini-2024-07-18`);
+    /// 2. a dated name (`gpt-4o-mini-2024-07-18`, `claude-sonnet-4-5-20250929`, also `…-latest`) as the undated one;
+    /// 3. an undated name as the newest dated one.
+    pub fn model(&self, provider: &str, model: &str) -> Option<&Model> {
+        let model = base_of_fine_tune(model);
+        let undated = undated(model);
+        self.listed(provider, model)
+            .or_else(|| undated.and_then(|undated| self.listed(provider, undated)))
+            .or_else(|| self.newest_dated(provider, undated.unwrap_or(model)))
+    }
+
+    /// Every model of a provider, by name.
+    pub fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a Model> {
+        self.from(provider, "").iter().take_while(move |model| model.provider == provider)
+    }
+
+    /// The same model at every provider that lists it, for names that say no provider; at most one each, in the order of
+    /// [`providers::ALL`].
+    pub fn find_by_model<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Model> {
+        providers::ALL.iter().filter_map(move |Provider { id, .. }| self.model(id, model))
+    }
+
+    /// The models from this one on.
+    fn from(&self, provider: &str, id: &str) -> &[Model] {
+        &self.models[self.models.partition_point(|model| key(model) < (provider, id))..]
+    }
+
+    fn listed(&self, provider: &str, id: &str) -> Option<&Model> {
+        self.from(provider, id).first().filter(|model| key(model) == (provider, id))
+    }
+
+    fn newest_dated(&self, provider: &str, id: &str) -> Option<&Model> {
+        self.from(provider, id)
+            .iter()
+            .take_while(|model| model.provider == provider && model.id.starts_with(id))
+            .filter(|model| model.id.len() > id.len() && undated(model.id) == Some(id))
+            .last()
+    }
+}
+
+impl From<Row> for Model {
+    fn from(row: Row) -> Self {
+        Self {
+            provider: row.provider,
+            id: row.id,
+            name: row.id.rsplit('/').next().unwrap_or(row.id),
+            context_window: row.context_window,
+            max_output_tokens: row.max_output_tokens,
+            mode: row.mode,
+            modalities: row.modalities,
+            capabilities: row.capabilities,
+            price: row.prices,
+        }
+    }
+}
+
+const fn key(model: &Model) -> (&str, &str) {
+    (model.provider, model.id)
+}
+
+/// `ft:gpt-4o-mini-2024-07-18:org::id` → `ft:gpt-4o-mini-2024-07-18`
+fn base_of_fine_tune(model: &str) -> &str {
+    let Some(rest) = model.strip_prefix("ft:") else { return model };
+    rest.find(':').map_or(model, |end| &model[.."ft:".len() + end])
+}
+
+/// The name without its `-YYYY-MM-DD`, `-YYYYMMDD` or `-latest`, if it ends in one.
+fn undated(model: &str) -> Option<&str> {
+    let is_date = |text: &str, pattern: &str| {
+        text.len() == pattern.len()
+            && text.bytes().zip(pattern.bytes()).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == wanted,
+            })
+    };
+    if let Some(base) = model.strip_suffix("-latest") {
+        return Some(base);
+    }
+    ["-2000-00-00", "-20000000"].into_iter().find_map(|pattern| {
+        let (base, date) = model.split_at_checked(model.len().checked_sub(pattern.len())?)?;
+        (is_date(date, pattern) && !base.is_empty()).then_some(base)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"{"snapshotId": "test", "models": [
+        {"provider": "anthropic", "id": "claude-a-20250101", "mode": "chat", "prices": {"inputPerMTok": "1"}},
+        {"provider": "anthropic", "id": "claude-a-20250929", "mode": "chat", "prices": {"inputPerMTok": "2"}},
+        {"provider": "anthropic", "id": "claude-a-20250929-fast", "mode": "chat"},
+        {"provider": "openai", "id": "ft:gpt-b-2024-07-18", "mode": "chat"},
+        {"provider": "openai", "id": "gpt-b", "mode": "chat"},
+        {"provider": "openai", "id": "gpt-b-2024-05-13", "mode": "chat"},
+        {"provider": "together", "id": "org/gpt-b", "mode": "chat", "contextWindow": 8192}
+    ]}"#;
+
+    fn id(provider: &str, model: &str) -> Option<&'static str> {
+        Catalogue::parse(SMALL).unwrap().model(provider, model).map(|model| model.id)
+    }
+
+    #[test]
+    fn a_listed_name_counts_before_every_rule() {
+        assert_eq!(id("openai", "gpt-b-2024-05-13"), Some("gpt-b-2024-05-13"));
+        assert_eq!(id("openai", "gpt-b"), Some("gpt-b"));
+        assert_eq!(id("openai", "org/gpt-b"), None, "of another provider");
+    }
+
+    #[test]
+    fn dated_and_undated_names_find_each_other() {
+        assert_eq!(id("openai", "gpt-b-2024-08-06"), Some("gpt-b"));
+        assert_eq!(id("openai", "gpt-b-20240806"), Some("gpt-b"));
+        assert_eq!(id("openai", "gpt-b-latest"), Some("gpt-b"));
+        assert_eq!(id("anthropic", "claude-a"), Some("claude-a-20250929"));
+        assert_eq!(id("anthropic", "claude-a-latest"), Some("claude-a-20250929"));
+        assert_eq!(id("anthropic", "claude-a-20260101"), Some("claude-a-20250929"));
+        assert_eq!(id("openai", "gpt-b-mini"), None);
+        assert_eq!(id("openai", "gpt-b-1106"), None, "no date that is known to be one");
+        assert_eq!(id("openai", "-2024-08-06"), None);
+        assert_eq!(id("openai", ""), None);
+        assert_eq!(id("openai", "é-2024"), None);
+    }
+
+    #[test]
+    fn a_fine_tuned_name_is_priced_as_its_base() {
+        assert_eq!(id("openai", "ft:gpt-b-2024-07-18:acme::x1"), Some("ft:gpt-b-2024-07-18"));
+        assert_eq!(id("openai", "ft:gpt-c:acme::x1"), None, "never as the model it was made from");
+    }
+
+    #[test]
+    fn lists_by_provider_and_by_model() {
+        let catalogue = Catalogue::parse(SMALL).unwrap();
+        assert_eq!(catalogue.of_provider("openai").count(), 3);
+        assert_eq!(catalogue.of_provider("open").count(), 0);
+        let providers: Vec<_> = catalogue.find_by_model("gpt-b").map(|model| model.provider).collect();
+        assert_eq!(providers, ["openai"]);
+        let model = catalogue.model("together", "org/gpt-b").unwrap();
+        assert_eq!((model.name, model.context_window, &model.price), ("gpt-b", Some(8192), &None));
+    }
+
+    #[test]
+    fn a_catalogue_out_of_order_is_refused() {
+        let text = r#"{"snapshotId": "x", "models": [
+            {"provider": "b", "id": "x", "mode": "chat"}, {"provider": "a", "id": "x", "mode": "chat"}]}"#;
+        assert!(Catalogue::parse(text).unwrap_err().to_string().contains("a/x is out of order"));
+    }
 }

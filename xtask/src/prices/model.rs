@@ -1,0 +1,285 @@
+//! A model of the catalogue, made from a row of LiteLLM's price list.
+
+use std::collections::BTreeMap;
+
+use rungate_llm::catalog::{Price, Rate, Unit};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::source::{Row, Skip};
+
+/// A line of `models.json`.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Model {
+    pub provider: &'static str,
+    pub id: String,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_window: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u64>,
+    modalities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Price>,
+}
+
+/// LiteLLM's names of our providers.
+const PROVIDERS: [(&str, &str); 12] = [
+    ("openai", "openai"),
+    ("text-completion-openai", "openai"),
+    ("anthropic", "anthropic"),
+    ("gemini", "gemini"),
+    ("openrouter", "openrouter"),
+    ("mistral", "mistral"),
+    ("groq", "groq"),
+    ("xai", "xai"),
+    ("deepseek", "deepseek"),
+    ("together_ai", "together"),
+    ("fireworks_ai", "fireworks"),
+    ("fireworks_ai-embedding-models", "fireworks"),
+];
+
+/// LiteLLM's names of the uses that the data plane has an operation for.
+const MODES: [(&str, &str); 8] = [
+    ("chat", "chat"),
+    ("responses", "responses"),
+    ("completion", "completion"),
+    ("embedding", "embedding"),
+    ("moderation", "moderation"),
+    ("image_generation", "image"),
+    ("audio_speech", "audio"),
+    ("audio_transcription", "audio"),
+];
+
+const CAPABILITIES: [(&str, &str); 9] = [
+    ("supports_function_calling", "tools"),
+    ("supports_vision", "vision"),
+    ("supports_reasoning", "reasoning"),
+    ("supports_prompt_caching", "prompt_caching"),
+    ("supports_response_schema", "structured_output"),
+    ("supports_web_search", "web_search"),
+    ("supports_computer_use", "computer_use"),
+    ("supports_pdf_input", "pdf"),
+    ("supports_audio_output", "audio_output"),
+];
+
+/// The fields of the standard prices. What is asked for batches, priority, flex and other service levels, for searches
+/// and for pages is left out: a request does not say in advance that it will be asked.
+const RATES: [(Rate, &str); 8] = [
+    (Rate::Input, "input_cost_per_token"),
+    (Rate::Output, "output_cost_per_token"),
+    (Rate::CachedInput, "cache_read_input_token_cost"),
+    (Rate::CacheWrite, "cache_creation_input_token_cost"),
+    (Rate::CacheWrite1h, "cache_creation_input_token_cost_above_1hr"),
+    (Rate::Reasoning, "output_cost_per_reasoning_token"),
+    (Rate::AudioInput, "input_cost_per_audio_token"),
+    (Rate::AudioOutput, "output_cost_per_audio_token"),
+];
+
+impl Model {
+    /// The model of a row. Prices that cannot be taken are named in `unreadable`.
+    pub fn from_row(key: &str, row: &Row, unreadable: &mut Vec<String>) -> Result<Self, Skip> {
+        let skip = |why: &str| Skip(why.to_owned());
+        let their_provider = row.text("litellm_provider").ok_or_else(|| skip("alias or sample"))?;
+        let provider =
+            lookup(&PROVIDERS, &their_provider).ok_or_else(|| skip("provider that is not ours"))?;
+        let their_mode = row.text("mode").ok_or_else(|| skip("no use given"))?;
+        let mode = lookup(&MODES, &their_mode).ok_or_else(|| Skip(format!("use: {their_mode}")))?;
+        let id = id(key, provider).ok_or_else(|| skip("class of prices, not a model"))?;
+
+        let mut draft = Draft { row, name: format!("{provider}/{id}"), unreadable, fields: Map::new() };
+        match their_mode.as_str() {
+            "image_generation" => draft.image(),
+            "audio_speech" => draft.speech(),
+            "audio_transcription" => draft.transcription(),
+            _ => draft.tokens(),
+        }
+        let prices = draft.finish(mode);
+        Ok(Self {
+            provider,
+            id: id.to_owned(),
+            mode,
+            context_window: row.count("max_input_tokens"),
+            max_output_tokens: row.count("max_output_tokens"),
+            modalities: modalities(&their_mode, row),
+            capabilities: CAPABILITIES
+                .iter()
+                .filter(|(field, _)| row.is(field))
+                .map(|(_, name)| *name)
+                .collect(),
+            prices,
+        })
+    }
+}
+
+fn lookup(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    table.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours)
+}
+
+/// The name that the provider itself uses: without LiteLLM's prefix. `None` for rows that price a class of models
+/// (`together-ai-up-to-4b`), a size of image (`1024-x-1024/dall-e-2`) or a service.
+fn id<'a>(key: &'a str, provider: &str) -> Option<&'a str> {
+    let mut theirs = PROVIDERS.iter().filter(|(_, ours)| *ours == provider).map(|(theirs, _)| *theirs);
+    let id = theirs.find_map(|prefix| key.strip_prefix(prefix)?.strip_prefix('/')).unwrap_or(key);
+    let class = id == key && (id.starts_with("together-ai-") || id.starts_with("fireworks-ai-"));
+    let size =
+        id.split('/').any(|part| part.contains("-x-") && part.starts_with(|c: char| c.is_ascii_digit()));
+    let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    (!class && !size && plain && !id.is_empty() && id != "container").then_some(id)
+}
+
+/// What the model takes as input.
+fn modalities(their_mode: &str, row: &Row) -> Vec<&'static str> {
+    const KNOWN: [&str; 4] = ["text", "image", "audio", "video"];
+    let stated = row.texts("supported_modalities");
+    if !stated.is_empty() {
+        return KNOWN.into_iter().filter(|name| stated.iter().any(|stated| stated == name)).collect();
+    }
+    if their_mode == "audio_transcription" {
+        return vec!["audio"];
+    }
+    let flags =
+        [("image", "supports_vision"), ("audio", "supports_audio_input"), ("video", "supports_video_input")];
+    let supported = flags.into_iter().filter(|(_, field)| row.is(field)).map(|(name, _)| name);
+    std::iter::once("text").chain(supported).collect()
+}
+
+/// A price in the making, as fields of the wire.
+struct Draft<'a> {
+    row: &'a Row,
+    name: String,
+    unreadable: &'a mut Vec<String>,
+    fields: Map<String, Value>,
+}
+
+impl Draft<'_> {
+    fn pico(&mut self, field: &str) -> Option<i64> {
+        self.row.pico(field).unwrap_or_else(|text| {
+            self.unreadable.push(format!("{}: {field} {text}", self.name));
+            None
+        })
+    }
+
+    /// The price per million of what is priced apiece; an integer of pico-dollars is a millionth of that.
+    fn per_million(&mut self, name: &str, pico: Option<i64>) {
+        if let Some(pico) = pico {
+            self.fields.insert(name.to_owned(), json!(format!("{pico}e-6")));
+        }
+    }
+
+    fn has(&self, rate: Rate) -> bool {
+        self.fields.contains_key(rate.field())
+    }
+
+    fn tokens(&mut self) {
+        for (rate, field) in RATES {
+            let pico = self.pico(field);
+            self.per_million(rate.field(), pico);
+        }
+        self.tiers();
+        // DeepSeek's cache is written for free, which is said as a price of zero for tokens that are charged as input.
+        let written_for_free = self.pico("cache_creation_input_token_cost") == Some(0);
+        if written_for_free {
+            self.fields.remove(Rate::CacheWrite.field());
+        }
+    }
+
+    fn tiers(&mut self) {
+        let mut tiers: BTreeMap<u64, Map<String, Value>> = BTreeMap::new();
+        for (rate, field) in RATES {
+            if !self.has(rate) {
+                continue;
+            }
+            let bounds: Vec<(u64, String)> = self
+                .row
+                .fields()
+                .filter_map(|name| {
+                    let thousands =
+                        name.strip_prefix(field)?.strip_prefix("_above_")?.strip_suffix("k_tokens")?;
+                    Some((thousands.parse::<u64>().ok()? * 1_000, name.to_owned()))
+                })
+                .collect();
+            for (above, name) in bounds {
+                if let Some(pico) = self.pico(&name) {
+                    tiers
+                        .entry(above)
+                        .or_default()
+                        .insert(rate.field().to_owned(), json!(format!("{pico}e-6")));
+                }
+            }
+        }
+        let tiers: Vec<Value> = tiers
+            .into_iter()
+            .map(|(above, mut tier)| {
+                tier.insert("aboveInputTokens".to_owned(), json!(above));
+                Value::Object(tier)
+            })
+            .collect();
+        if !tiers.is_empty() {
+            self.fields.insert("tiers".to_owned(), Value::Array(tiers));
+        }
+    }
+
+    /// By token where images have a price per token: answers do not tell tokens of text and of images apart, so each
+    /// side is priced at the dearer of both. Else by image, unless the price depends on the size.
+    fn image(&mut self) {
+        if let Some(output) = self.pico("output_cost_per_image_token") {
+            let text = self.pico("output_cost_per_token");
+            self.per_million(Rate::Output.field(), text.max(Some(output)));
+            let input = self.pico("input_cost_per_token").max(self.pico("input_cost_per_image_token"));
+            self.per_million(Rate::Input.field(), input);
+            let cached =
+                self.pico("cache_read_input_token_cost").max(self.pico("cache_read_input_image_token_cost"));
+            self.per_million(Rate::CachedInput.field(), cached);
+            return;
+        }
+        let by_size = self.row.fields().any(|field| field.starts_with("output_cost_per_image_"));
+        let image = self.row.price("output_cost_per_image").or(self.row.price("input_cost_per_image"));
+        if let (false, Some(image)) = (by_size, image) {
+            self.fields.insert(Unit::Image.field().to_owned(), json!(image));
+        }
+    }
+
+    /// By token where there is such a price, else by character.
+    fn speech(&mut self) {
+        self.tokens();
+        if !self.has(Rate::Input) {
+            let pico = self.pico("input_cost_per_character");
+            self.per_million(Unit::Character.field(), pico);
+        }
+    }
+
+    /// By token where there is such a price, else by time, listed per second.
+    fn transcription(&mut self) {
+        self.tokens();
+        if !self.has(Rate::Input)
+            && let Some(pico) = self.pico("input_cost_per_second")
+        {
+            let minute = i128::from(pico) * 60;
+            self.fields.insert(Unit::AudioMinute.field().to_owned(), json!(format!("{minute}e-12")));
+        }
+    }
+
+    /// The price, unless there is none that makes sense: one that is zero says more often that nobody knows than that
+    /// the model is free, and so does a free answer to a paid question.
+    fn finish(self, mode: &str) -> Option<Price> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        let zero = |rate: Rate| self.fields.get(rate.field()).is_some_and(|price| price == "0e-6");
+        let generates = ["chat", "responses", "completion"].contains(&mode);
+        let half = generates && (zero(Rate::Output) || !self.has(Rate::Input) || !self.has(Rate::Output));
+        let price: Price = match serde_json::from_value(Value::Object(self.fields.clone())) {
+            Ok(price) => price,
+            Err(error) => {
+                self.unreadable.push(format!("{}: {error}", self.name));
+                return None;
+            }
+        };
+        let free = price.is_free() && mode != "moderation";
+        (!half && !free).then_some(price)
+    }
+}
