@@ -163,12 +163,12 @@ impl Pipeline {
             tracing::warn!(%error, "request refused: nothing can be recorded");
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
         })?;
-        Ok(Prepared { permit, parsed, candidate, outgoing, _room: received.room })
+        Ok(Prepared { permit, parsed, candidate, outgoing, room: received.room })
     }
 
     /// Everything after the opening.
     async fn sent(&self, mut exchange: Exchange, prepared: Prepared) -> Response<Body> {
-        let Prepared { permit, parsed, candidate, outgoing, _room } = prepared;
+        let Prepared { permit, parsed, candidate, outgoing, room } = prepared;
         let sent =
             dispatch::dispatch(&permit, &mut exchange, &self.client, &outgoing, &candidate, self.retries).await;
         match sent {
@@ -177,7 +177,7 @@ impl Pipeline {
                 let now = exchange.record.created_at;
                 let plan = relay::Plan::new(&parsed, candidate, now, self.memory.clone(), timeouts);
                 // The request is out: its bytes need no room any more while the answer streams.
-                drop((parsed, outgoing, _room));
+                drop((parsed, outgoing, room));
                 relay::relay(exchange, plan, response).await
             }
             Err(failure) => relay::fail(exchange, parsed.operation, failure).await,
@@ -281,7 +281,7 @@ struct Prepared {
     parsed: Parsed,
     candidate: plan::Candidate,
     outgoing: Outgoing,
-    _room: crate::memory::Room,
+    room: crate::memory::Room,
 }
 
 /// Notes what the body says.

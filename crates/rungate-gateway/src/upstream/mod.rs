@@ -68,7 +68,7 @@ impl Client {
         let mut http = HttpConnector::new_with_resolver(CheckedResolver::new(Arc::clone(&rules)));
         http.set_nodelay(true);
         http.set_connect_timeout(Some(timeouts.connect));
-        http.set_keepalive(Some(Duration::from_secs(60)));
+        http.set_keepalive(Some(Duration::from_mins(1)));
         http.enforce_http(false);
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
@@ -78,7 +78,7 @@ impl Client {
         let inner = HyperClient::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(Duration::from_mins(1))
             .pool_max_idle_per_host(256)
             .build(https);
         Ok(Self { inner, rules, timeouts })

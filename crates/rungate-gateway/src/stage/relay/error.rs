@@ -35,12 +35,9 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
     let status = head.status.as_u16();
     let dialect = plan.operation.dialect();
     let relayed = relayable(&plan, status, &collected);
-    let (bytes, message) = match relayed {
-        Some((bytes, message)) => (bytes, message),
-        None => {
-            let refusal = wrapped(&plan, status);
-            (wrapped_body(&refusal, dialect, status, &exchange), refusal.message)
-        }
+    let (bytes, message) = if let Some((bytes, message)) = relayed { (bytes, message) } else {
+        let refusal = wrapped(&plan, status);
+        (wrapped_body(&refusal, dialect, status, &exchange), refusal.message)
     };
     exchange.fail(Code::UpstreamError, &message);
     exchange.settle(Charge::Nothing, &Report::default());
@@ -115,9 +112,4 @@ fn wrapped(plan: &Plan, status: u16) -> Refusal {
     let message = format!("{} answered with status {status}.", access.provider.name);
     let details = json!({ "provider": access.provider.id, "status": status });
     Refusal::new(Code::UpstreamError, message).details(details)
-}
-
-/// The wrapped body, with the error type that belongs to the relayed status rather than to our own.
-fn wrapped_body(refusal: &Refusal, dialect: Dialect, status: u16, exchange: &Exchange) -> Bytes {
-    refusal.body_for_status(dialect, exchange.record.id, status)
 }

@@ -38,15 +38,15 @@ pub fn events(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Re
         translator,
         hides_usage,
     });
-    start(exchange, plan, head, body, mode)
+    start(exchange, plan, &head, body, mode)
 }
 
 /// Relays bytes whose form does not matter, such as sound.
 pub fn bytes(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
-    start(exchange, plan, head, body, Mode::Bytes { held: None })
+    start(exchange, plan, &head, body, Mode::Bytes { held: None })
 }
 
-fn start(mut exchange: Exchange, plan: Plan, head: Parts, body: Incoming, mode: Mode) -> Response<Body> {
+fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode: Mode) -> Response<Body> {
     exchange.record.stream = true;
     let response = head_of(&exchange, head.status, &head.headers, false);
     let relay = Relay {
