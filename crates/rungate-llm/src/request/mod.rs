@@ -1,9 +1,18 @@
 //! Reads from a request body what the gateway must know, and changes what it must change, without building a tree.
+//!
+//! Only what decides the gateway's own behaviour is checked here; everything else is for the provider to judge.
+
+pub(crate) mod excerpt;
+mod json;
+mod multipart;
+mod preview;
+mod rewrite;
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use rungate_core::operation::Operation;
+
+pub use rewrite::rewrite;
 
 /// What the gateway needs to know of a request body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +25,7 @@ pub struct Scan {
     pub stream: bool,
     /// Whether the client asks for the usage of a stream (`stream_options.include_usage`).
     pub include_usage: bool,
-    /// Where the value of `stream_options` stands, if it was sent and is not null.
+    /// Where the value of `stream_options` stands, if it was sent; an object or null.
     pub stream_options_span: Option<Range<usize>>,
     /// How many choices are asked for (`n`); 1 when not said.
     pub choices: u32,
@@ -26,7 +35,7 @@ pub struct Scan {
     pub multipart: bool,
 }
 
-/// Why a body is refused before anything is spent.
+/// Why a body is refused before anything is spent. Says where and why, and repeats nothing of what the body holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     /// Not JSON, or a key that decides what is done stands twice; says where and why.
@@ -45,15 +54,31 @@ pub enum ScanError {
     InvalidMultipart(String),
 }
 
-/// Scans a body. `content_type` is the request's header, without which JSON is assumed.
-pub fn scan(operation: Operation, content_type: Option<&str>, body: &[u8]) -> Result<Scan, ScanError> {
-    let _ = (operation, content_type, body);
-    Err(ScanError::InvalidJson(String::new()))
+impl ScanError {
+    fn field(field: &str, rule: impl Into<String>) -> Self {
+        Self::InvalidField { field: field.to_owned(), rule: rule.into() }
+    }
 }
 
-/// The body with another model, and with the usage of its stream asked for when `ask_usage` is set and it is not asked
-/// for already. Every other byte stays as it is.
-pub fn rewrite(body: &Bytes, scan: &Scan, model: Option<&str>, ask_usage: bool) -> Bytes {
-    let _ = (scan, model, ask_usage);
-    body.clone()
+/// The most choices one request may ask for.
+const MAX_CHOICES: u32 = 128;
+
+/// Scans a body. `content_type` is the request's header, without which JSON is assumed. Multipart is read where
+/// [`Operation::allows_multipart`] says so; elsewhere the body must be JSON.
+pub fn scan(operation: Operation, content_type: Option<&str>, body: &[u8]) -> Result<Scan, ScanError> {
+    match content_type {
+        Some(content_type) if operation.allows_multipart() && multipart::is_form_data(content_type) => {
+            multipart::scan(content_type, body)
+        }
+        _ => json::scan(operation, body),
+    }
 }
+
+/// The number of choices that a valid `n` asks for.
+fn choices(n: Option<u32>) -> Result<u32, ScanError> {
+    n.filter(|n| (1..=MAX_CHOICES).contains(n))
+        .ok_or_else(|| ScanError::field("n", format!("must be a whole number from 1 to {MAX_CHOICES}")))
+}
+
+#[cfg(test)]
+mod tests;
