@@ -1,9 +1,43 @@
 //! The journal: the local append-only file that makes an exchange durable before its answer ends.
+//!
+//! It owns the folder it lies in and the numbers of its entries. It knows nothing of the log behind it but the port.
+//! Modules import from those listed above them.
 
+mod disk;
+mod frame;
+mod reserve;
+mod scan;
+mod segment;
+mod writer;
+
+mod reader;
+mod syncer;
+
+pub mod drain;
+pub mod recover;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rungate_core::exchange::{Entry, Sequence, Sequenced};
+use rungate_core::id::ExchangeId;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use disk::{Disk, LocalDisk};
+use frame::Frame;
+use reserve::Reserve;
+pub use segment::Damage;
+use syncer::Synced;
+use writer::Writer;
 
 /// When an append counts as done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,17 +70,80 @@ pub enum JournalError {
     Full(u64),
     /// The disk refused.
     #[error("the journal cannot be written: {0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 /// An append-only sequence of entries in segment files.
-pub struct Journal {}
+pub struct Journal {
+    shared: Arc<Shared>,
+    durability: Durability,
+    damage: Vec<Damage>,
+    syncer: Mutex<Option<JoinHandle<()>>>,
+    /// Since when the log refuses entries.
+    stalled: Mutex<Option<Instant>>,
+    /// Keeps other processes out of the folder.
+    _lock: File,
+}
+
+/// What appends, syncs and reads share.
+struct Shared {
+    writer: Mutex<Writer>,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    /// There is something to sync, or the journal was closed.
+    dirty: Condvar,
+    synced: watch::Sender<Synced>,
+    applied: watch::Sender<Sequence>,
+    appended: Notify,
+}
+
+impl Shared {
+    /// A thread that panicked with the lock held did so between whole steps: the writer changes its own state only
+    /// after the file system has done its part.
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Journal {
     /// Opens the journal in its folder, made if absent.
+    ///
+    /// Torn ends are put aside, cut off, logged, and told by [`Journal::damage`].
     pub fn open(config: JournalConfig) -> Result<Self, JournalError> {
-        let _ = config;
-        Ok(Self {})
+        Self::open_on(config, Arc::new(LocalDisk))
+    }
+
+    fn open_on(config: JournalConfig, disk: Arc<dyn Disk>) -> Result<Self, JournalError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&config.dir)?;
+        let lock = segment::lock(&config.dir)?;
+        let mut loaded = segment::load(&config.dir, &*disk)?;
+        let reserve = Reserve::open(&config.dir, config.max_bytes, &*disk)?;
+        let damage = std::mem::take(&mut loaded.damage);
+        let (dir, durability) = (config.dir.clone(), config.durability);
+        let writer = Writer::new(Arc::clone(&disk), config, loaded, reserve);
+        let last = writer.last();
+        let applied = writer.first_undrained().map_or(last, |first| Sequence(first - 1));
+        let shared = Arc::new(Shared {
+            writer: Mutex::new(writer),
+            disk,
+            dir,
+            dirty: Condvar::new(),
+            synced: watch::Sender::new(Synced { last: last.0, failed: false }),
+            applied: watch::Sender::new(applied),
+            appended: Notify::new(),
+        });
+        let syncing = Arc::clone(&shared);
+        let syncer = std::thread::Builder::new()
+            .name("journal-sync".to_owned())
+            .spawn(move || syncer::run(&syncing, durability == Durability::Disk))?;
+        Ok(Self {
+            shared,
+            durability,
+            damage,
+            syncer: Mutex::new(Some(syncer)),
+            stalled: Mutex::new(None),
+            _lock: lock,
+        })
     }
 
     /// Appends an entry; returns when it is as durable as configured.
@@ -55,35 +152,135 @@ impl Journal {
     /// that was accepted is kept, so that a closing succeeds unless the disk itself fails; its bodies are left out,
     /// marked as truncated, where only the record still fits.
     pub async fn append(&self, entry: &Entry) -> Result<Sequence, JournalError> {
-        let _ = entry;
-        Err(JournalError::Full(0))
+        let sequence = self.append_now(entry)?;
+        if self.durability == Durability::Disk {
+            self.wait_synced(sequence).await?;
+        }
+        Ok(sequence)
     }
 
     /// As [`Journal::append`], without waiting for the disk: for a destructor.
     pub fn append_now(&self, entry: &Entry) -> Result<Sequence, JournalError> {
-        let _ = entry;
-        Err(JournalError::Full(0))
+        let frame = Frame::encode(entry)?;
+        let mut writer = self.shared.lock();
+        let was_dirty = writer.is_dirty();
+        let sequence = writer.append(&frame)?;
+        drop(writer);
+        if !was_dirty {
+            self.shared.dirty.notify_one();
+        }
+        self.shared.appended.notify_one();
+        Ok(sequence)
+    }
+
+    async fn wait_synced(&self, sequence: Sequence) -> Result<(), JournalError> {
+        let mut synced = self.shared.synced.subscribe();
+        match synced.wait_for(|synced| synced.failed || synced.last >= sequence.0).await {
+            Ok(synced) if synced.last >= sequence.0 => Ok(()),
+            Ok(_) | Err(_) => Err(io::Error::other("the journal could not be synced").into()),
+        }
     }
 
     /// The last entry appended.
     pub fn last(&self) -> Sequence {
-        Sequence(0)
+        self.shared.lock().last()
+    }
+
+    /// Every sequence given from now on is above `sequence`: the log has applied entries that this journal may have
+    /// lost since.
+    pub fn ensure_after(&self, sequence: Sequence) {
+        self.shared.lock().ensure_after(sequence.0);
     }
 
     /// Entries after `after`, in order, until `max_bytes` are gathered (at least one, if there is one).
     pub fn read(&self, after: Sequence, max_bytes: usize) -> Result<Vec<Sequenced>, JournalError> {
-        let _ = (after, max_bytes);
-        Ok(Vec::new())
+        Ok(reader::read(&self.shared, after.0, max_bytes as u64)?)
     }
 
     /// The log has taken over everything up to `sequence`: whole segments below may go.
     pub fn release(&self, sequence: Sequence) {
-        let _ = sequence;
+        let done = self.shared.lock().release(sequence.0);
+        for path in done {
+            // A file that stays is read again at the next start, and the log leaves out what it has.
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(segment = %path.display(), %error, "a segment that is done with cannot be removed");
+            }
+        }
+        self.shared.applied.send_if_modified(|applied| {
+            let further = sequence > *applied;
+            *applied = sequence.max(*applied);
+            further
+        });
+    }
+
+    /// Up to where the log has taken over, as far as this process knows.
+    pub fn applied(&self) -> Sequence {
+        *self.shared.applied.borrow()
     }
 
     /// Waits until the log has taken over `sequence`, at most `patience`. Whether it has.
     pub async fn wait_applied(&self, sequence: Sequence, patience: Duration) -> bool {
-        let _ = (sequence, patience);
-        false
+        let mut applied = self.shared.applied.subscribe();
+        let waiting = applied.wait_for(|applied| *applied >= sequence);
+        matches!(tokio::time::timeout(patience, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Waits until there is an entry that the log has not taken over. For one waiter at a time.
+    async fn wait_for_entries(&self) {
+        while self.undrained_entries() == 0 {
+            self.shared.appended.notified().await;
+        }
+    }
+
+    /// Keeps room for the closing of an exchange that an earlier process opened.
+    fn adopt(&self, exchange: ExchangeId) {
+        self.shared.lock().adopt(exchange);
+    }
+
+    /// Bytes of entries that the log has not taken over.
+    pub fn undrained_bytes(&self) -> u64 {
+        self.shared.lock().undrained_bytes()
+    }
+
+    /// How many entries the log has not taken over.
+    pub fn undrained_entries(&self) -> u64 {
+        self.shared.lock().undrained_entries()
+    }
+
+    /// Bytes kept for the closings of open exchanges; they count against the bound.
+    pub fn held_bytes(&self) -> u64 {
+        self.shared.lock().held_bytes()
+    }
+
+    /// How long the log has been refusing entries; `None` when it takes them.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        let stalled = *self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        stalled.map(|since| since.elapsed())
+    }
+
+    fn set_stalled(&self, stalled: bool) {
+        let mut since = self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if stalled { since.or_else(|| Some(Instant::now())) } else { None };
+    }
+
+    /// What could not be read when it was opened.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// Brings everything to the disk, and refuses what comes after. Blocks for as long as a sync takes.
+    pub fn close(&self) {
+        self.shared.lock().stop("the journal is closed".to_owned());
+        self.shared.dirty.notify_one();
+        let syncer = self.syncer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if syncer.is_some_and(|syncer| syncer.join().is_err()) {
+            tracing::error!("the journal's sync thread has panicked");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
     }
 }
