@@ -1,3 +1,5 @@
 //! The server: configuration, command line, HTTP edge and control API. The only crate that knows axum.
 
+pub mod cli;
+pub mod config;
 pub mod services;
