@@ -1,9 +1,11 @@
 //! The pipeline that every request goes through. Knows ports only: no database, no HTTP framework.
 
+pub mod arrival;
 pub mod body;
 pub mod directory;
 pub mod egress;
 pub mod journal;
 pub mod memory;
+pub mod observe;
 pub mod refusal;
 pub mod route;
