@@ -11,3 +11,9 @@ pub trait Observer: Send + Sync {
     /// A request was refused before it was known whose it is.
     fn refused_anonymously(&self, code: Code);
 }
+
+/// Watches nothing.
+impl Observer for () {
+    fn exchange_closed(&self, _record: &ExchangeRecord) {}
+    fn refused_anonymously(&self, _code: Code) {}
+}

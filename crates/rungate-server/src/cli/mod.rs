@@ -1,0 +1,51 @@
+//! The command line: one file per command, and one line in [`Command`].
+
+mod completions;
+mod config;
+pub mod out;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The gateway every AI agent run goes through: identified, priced, checked, paid for and never lost.
+#[derive(Debug, Parser)]
+#[command(name = "rungate", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration, or print an example of it
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the completion script of a shell
+    Completions(completions::Command),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Config(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

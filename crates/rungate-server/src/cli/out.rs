@@ -1,0 +1,18 @@
+//! What a command says to the person or script that ran it. The server's log goes through `tracing` instead.
+
+use std::io::{self, Write as _};
+
+/// Writes to standard output as it is. A reader that has gone (`rungate … | head`) is not an error.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Writes a line to standard error.
+#[expect(clippy::print_stderr, reason = "the one place where a command reports its failure")]
+pub fn complain(line: &str) {
+    eprintln!("{line}");
+}
