@@ -1,6 +1,7 @@
 //! The pipeline that every request goes through. Knows ports only: no database, no HTTP framework.
 
 pub mod body;
+pub mod credential;
 pub mod directory;
 pub mod egress;
 pub mod journal;
