@@ -1,5 +1,6 @@
 //! The server: configuration, command line, HTTP edge and control API. The only crate that knows axum.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,0 +1,42 @@
+//! The control API under `/api/v1`: one folder per resource, one file per verb.
+//!
+//! Reading order: what every handler shares (`error`, `envelope`, `params`, `paging`, `auth`, `json`, `version`,
+//! `resources`, `idempotency`), then the resources, each of which imports only from those.
+
+pub mod auth;
+pub mod envelope;
+pub mod error;
+pub mod idempotency;
+pub mod json;
+pub mod paging;
+pub mod params;
+pub mod resources;
+pub mod version;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use rungate_core::code::Code;
+
+use crate::services::Services;
+use error::ApiError;
+
+/// Everything under `/api`.
+pub fn router(services: Arc<Services>) -> Router {
+    let v1 = Router::new().fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    Router::new()
+        .nest("/api/v1", v1)
+        .route("/api", any(unknown_path))
+        .route("/api/{*rest}", any(unknown_path))
+        .with_state(services)
+}
+
+async fn unknown_path() -> ApiError {
+    ApiError::new(Code::NotFound, "no such path")
+}
+
+/// The router adds `Allow`.
+async fn wrong_method() -> ApiError {
+    ApiError::new(Code::MethodNotAllowed, "this path does not have this method")
+}
