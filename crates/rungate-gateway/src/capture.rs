@@ -38,9 +38,7 @@ impl Capture {
         }
         match self.mode {
             BodyCapture::Full => preview,
-            BodyCapture::Redacted => {
-                String::from_utf8_lossy(&redact(&Bytes::from(preview)).0).into_owned()
-            }
+            BodyCapture::Redacted => String::from_utf8_lossy(&redact(&Bytes::from(preview)).0).into_owned(),
             BodyCapture::None => String::new(),
         }
     }
@@ -56,7 +54,8 @@ impl Capture {
         }
         let truncated = truncated || bytes.len() > self.max_bytes;
         let bytes = bytes.slice(..bytes.len().min(self.max_bytes));
-        let (bytes, redacted) = if self.mode == BodyCapture::Redacted { redact(&bytes) } else { (bytes, false) };
+        let (bytes, redacted) =
+            if self.mode == BodyCapture::Redacted { redact(&bytes) } else { (bytes, false) };
         Some(Body { bytes, truncated, redacted })
     }
 }

@@ -259,8 +259,11 @@ impl Drop for Exchange {
             return;
         }
         let ours = self.keeper.stopping.load(Ordering::Relaxed) || std::thread::panicking();
-        let (outcome, code) =
-            if ours { (Outcome::Abandoned, Code::InternalError) } else { (Outcome::ClientClosed, Code::ClientClosed) };
+        let (outcome, code) = if ours {
+            (Outcome::Abandoned, Code::InternalError)
+        } else {
+            (Outcome::ClientClosed, Code::ClientClosed)
+        };
         if self.record.error_code.is_none() {
             self.record.error_code = Some(code);
         }
@@ -288,9 +291,15 @@ fn usage_of(record: &ExchangeRecord, report: &Report) -> (Option<Usage>, UsageSo
     {
         return (Some(usage), UsageSource::Reported);
     }
-    let is_text = matches!(record.kind, Kind::Chat | Kind::Completion | Kind::Response | Kind::Message | Kind::Embedding);
+    let is_text = matches!(
+        record.kind,
+        Kind::Chat | Kind::Completion | Kind::Response | Kind::Message | Kind::Embedding
+    );
     if !is_text {
-        return (report.usage, if report.usage.is_some() { UsageSource::Estimated } else { UsageSource::Unknown });
+        return (
+            report.usage,
+            if report.usage.is_some() { UsageSource::Estimated } else { UsageSource::Unknown },
+        );
     }
     let mut usage = report.usage.unwrap_or_default();
     if usage.input == 0 {

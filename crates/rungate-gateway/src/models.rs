@@ -109,8 +109,11 @@ pub fn list(key: &KeyEntry, catalogue: &Catalogue, query: Option<&str>) -> Respo
 pub fn one(key: &KeyEntry, catalogue: &Catalogue, id: &str) -> Result<Response<Body>, Refusal> {
     let id = decoded(id);
     let entries = usable(key, catalogue);
-    let named = |entry: &&Entry| entry.id == id || entry.id.split_once('/').is_some_and(|(_, bare)| bare == id);
-    if let Some(entry) = entries.iter().find(named) { Ok(answer(&json!(entry))) } else {
+    let named =
+        |entry: &&Entry| entry.id == id || entry.id.split_once('/').is_some_and(|(_, bare)| bare == id);
+    if let Some(entry) = entries.iter().find(named) {
+        Ok(answer(&json!(entry)))
+    } else {
         let shown: String = id.chars().take(200).filter(|character| !character.is_control()).collect();
         let message = format!("The key may use no model `{shown}`; GET /v1/models lists those it may.");
         Err(Refusal::new(Code::ModelNotFound, message).param("model"))

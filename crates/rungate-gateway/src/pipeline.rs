@@ -61,12 +61,14 @@ impl Pipeline {
         let dialect = dialect_of(&route, &parts);
         let id = arrival.id;
         let answered = match route {
-            Route::Unknown => {
-                Err(Refusal::new(Code::UnknownRoute, format!("No route {} {}.", parts.method, parts.uri.path())))
-            }
+            Route::Unknown => Err(Refusal::new(
+                Code::UnknownRoute,
+                format!("No route {} {}.", parts.method, parts.uri.path()),
+            )),
             Route::MethodNotAllowed(allow) => {
                 let message = format!("{} takes {allow}, not {}.", parts.uri.path(), parts.method);
-                let mut response = self.anonymous(&Refusal::new(Code::MethodNotAllowed, message), dialect, &arrival);
+                let mut response =
+                    self.anonymous(&Refusal::new(Code::MethodNotAllowed, message), dialect, &arrival);
                 response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
                 return response;
             }
@@ -151,7 +153,10 @@ impl Pipeline {
         note_request(exchange, &parsed);
         let candidate = match &call.path_id {
             Some(id) => stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id).await?,
-            None => plan::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?.candidate,
+            None => {
+                plan::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?
+                    .candidate
+            }
         };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();
@@ -170,7 +175,8 @@ impl Pipeline {
     async fn sent(&self, mut exchange: Exchange, prepared: Prepared) -> Response<Body> {
         let Prepared { permit, parsed, candidate, outgoing, room } = prepared;
         let sent =
-            dispatch::dispatch(&permit, &mut exchange, &self.client, &outgoing, &candidate, self.retries).await;
+            dispatch::dispatch(&permit, &mut exchange, &self.client, &outgoing, &candidate, self.retries)
+                .await;
         match sent {
             Ok(response) => {
                 let timeouts = self.client.timeouts();
@@ -313,7 +319,9 @@ fn dialect_of(route: &Route, parts: &Parts) -> Dialect {
     match route {
         Route::Call(call) => call.operation.dialect(),
         _ if parts.uri.path().starts_with("/v1/messages") => Dialect::Anthropic,
-        Route::Models | Route::Model(_) if parts.headers.contains_key("anthropic-version") => Dialect::Anthropic,
+        Route::Models | Route::Model(_) if parts.headers.contains_key("anthropic-version") => {
+            Dialect::Anthropic
+        }
         _ => Dialect::OpenAi,
     }
 }

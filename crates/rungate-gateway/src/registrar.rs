@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rungate_core::agent::{
-    Agent, AgentSource, AgentStatus, AgentType, Environment, Head,
-};
+use rungate_core::agent::{Agent, AgentSource, AgentStatus, AgentType, Environment, Head};
 use rungate_core::id::{AgentRef, ExternalId, WorkspaceId};
 use rungate_core::ports::{Catalog, CatalogError, Clock, Entropy, Write, fresh_uuid};
 use tokio::sync::mpsc;

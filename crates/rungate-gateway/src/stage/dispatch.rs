@@ -57,12 +57,16 @@ pub fn prepare(
 ) -> Result<Outgoing, Refusal> {
     let access = &candidate.access;
     let serving = candidate.serving;
-    let Some(url) =
-        access.provider.url(access.key.base_url.as_deref(), serving.operation, path_id, query)
+    let Some(url) = access.provider.url(access.key.base_url.as_deref(), serving.operation, path_id, query)
     else {
-        return Err(Refusal::new(Code::ProviderKeyMissing, "The provider key has no address: set its baseUrl."));
+        return Err(Refusal::new(
+            Code::ProviderKeyMissing,
+            "The provider key has no address: set its baseUrl.",
+        ));
     };
-    let uri = url.parse().map_err(|_| Refusal::new(Code::ProviderKeyMissing, "The provider key's baseUrl is no URL."))?;
+    let uri = url
+        .parse()
+        .map_err(|_| Refusal::new(Code::ProviderKeyMissing, "The provider key's baseUrl is no URL."))?;
     let headers = headers::upstream(client_headers, access, serving.bridge.is_some())
         .map_err(|error| Refusal::new(Code::ProviderKeyMissing, error.to_string()))?;
     let body = match serving.bridge {

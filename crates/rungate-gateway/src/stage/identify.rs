@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use rungate_core::activity::headers::{self, Headers};
 use rungate_core::activity::Trust;
+use rungate_core::activity::headers::{self, Headers};
 use rungate_core::agent::{Agent, AgentSource, AgentStatus, SelfReportedAgents};
 use rungate_core::code::Code;
 use rungate_core::exchange::AgentStamp;
@@ -39,7 +39,8 @@ pub fn key(
             if !is_usable {
                 return Err(invalid());
             }
-            let message = "This route charges a virtual key (vk-…); a personal access token cannot pay for it.";
+            let message =
+                "This route charges a virtual key (vk-…); a personal access token cannot pay for it.";
             Err(Refusal::new(Code::VirtualKeyRequired, message))
         }
         TokenKind::Unknown => Err(invalid()),
@@ -107,7 +108,8 @@ pub fn agent(key: &KeyEntry, headers: &mut Headers) -> Result<Caller, Refusal> {
     let named = key.workspace.agent(&reference);
     if let Some(bound) = &key.agent {
         if named.is_none_or(|named| named.id() != bound.id()) {
-            let message = format!("The key is bound to agent {}; it cannot act as {reference}.", bound.external_id);
+            let message =
+                format!("The key is bound to agent {}; it cannot act as {reference}.", bound.external_id);
             return Err(Refusal::new(Code::AgentMismatch, message).param("alephant-agent-id"));
         }
         return known(stamp(bound, Trust::AuthBound), &mut headers.warnings);
@@ -127,11 +129,16 @@ pub fn agent(key: &KeyEntry, headers: &mut Headers) -> Result<Caller, Refusal> {
 
 fn unknown_agent(key: &KeyEntry, reference: &AgentRef, name: Option<String>) -> Result<Caller, Refusal> {
     if key.workspace.workspace.settings.self_reported_agents == SelfReportedAgents::Forbid {
-        let message = format!("No agent {reference} is registered, and the workspace serves registered agents only.");
+        let message =
+            format!("No agent {reference} is registered, and the workspace serves registered agents only.");
         return Err(Refusal::new(Code::AgentUnknown, message).param("alephant-agent-id"));
     }
-    let agent =
-        AgentStamp { id: None, external_id: external(&reference.to_string()), name, trust: Trust::SelfReported };
+    let agent = AgentStamp {
+        id: None,
+        external_id: external(&reference.to_string()),
+        name,
+        trust: Trust::SelfReported,
+    };
     // A UUID that is nobody's is kept on the row, but makes no agent: ids are given by us.
     let is_new = matches!(reference, AgentRef::External(_));
     Ok(Caller { agent, is_new })

@@ -124,9 +124,11 @@ impl<'a> Resolver<'a> {
             let takes_it_whole = access.provider.any_model
                 || access.lists(model) == Some(true)
                 || self.catalogue.model(access.provider.id, model).is_some();
-            let is_elsewhere = self.key.workspace.provider_keys.iter().any(|other| other.key.provider == provider);
+            let is_elsewhere =
+                self.key.workspace.provider_keys.iter().any(|other| other.key.provider == provider);
             if !takes_it_whole && is_elsewhere {
-                let message = format!("The key is bound to {}; it may not use {provider}.", access.provider.name);
+                let message =
+                    format!("The key is bound to {}; it may not use {provider}.", access.provider.name);
                 return Err(Refusal::new(Code::ProviderNotAllowed, message).param("model"));
             }
         }
@@ -156,7 +158,9 @@ impl<'a> Resolver<'a> {
             return Some(first);
         }
         let order = &self.key.workspace.workspace.settings.provider_order;
-        order.iter().find_map(|provider| offering.iter().copied().find(|access| access.key.provider == *provider))
+        order
+            .iter()
+            .find_map(|provider| offering.iter().copied().find(|access| access.key.provider == *provider))
     }
 
     fn offers(&self, access: &ProviderAccess, model: &str) -> bool {
@@ -168,7 +172,8 @@ impl<'a> Resolver<'a> {
 
     fn without_model(&self) -> Result<Arc<ProviderAccess>, Refusal> {
         if needs_model(self.operation) {
-            let message = "Name a model: neither the request nor the agent, the key or the workspace has one.";
+            let message =
+                "Name a model: neither the request nor the agent, the key or the workspace has one.";
             return Err(Refusal::new(Code::ModelRequired, message).param("model"));
         }
         if let Some(access) = self.bound()? {
@@ -197,7 +202,11 @@ impl<'a> Resolver<'a> {
     /// Provider keys that serve the operation at all.
     fn usable(&self) -> impl Iterator<Item = &'a Arc<ProviderAccess>> + Clone {
         let operation = self.operation;
-        self.key.workspace.provider_keys.iter().filter(move |access| access.provider.serves(operation).is_some())
+        self.key
+            .workspace
+            .provider_keys
+            .iter()
+            .filter(move |access| access.provider.serves(operation).is_some())
     }
 
     fn no_provider_key(&self) -> Refusal {
@@ -216,7 +225,8 @@ impl<'a> Resolver<'a> {
         }
         match model.split_once('/') {
             Some((provider, _)) if providers::find(provider).is_some() => {
-                let message = format!("No usable provider key for {provider}: add one at /api/v1/provider-keys.");
+                let message =
+                    format!("No usable provider key for {provider}: add one at /api/v1/provider-keys.");
                 Refusal::new(Code::ProviderKeyMissing, message)
             }
             _ => not_found(model),

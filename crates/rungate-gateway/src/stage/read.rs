@@ -25,7 +25,8 @@ pub struct Received {
 
 /// Checks the content type: JSON, or a form where the operation takes one.
 pub fn content_type(operation: Operation, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let unsupported = |message: String| Refusal::new(Code::UnsupportedMediaType, message).param("content-type");
+    let unsupported =
+        |message: String| Refusal::new(Code::UnsupportedMediaType, message).param("content-type");
     let encoding = headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
     if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let message = format!("Content-Encoding {encoding} is not read; send the body uncompressed.");
@@ -37,9 +38,12 @@ pub fn content_type(operation: Operation, headers: &HeaderMap) -> Result<Option<
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let charset = parts.find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     });
-    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let is_json =
+        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
     if is_json && charset.as_deref().is_none_or(|charset| charset == "utf-8" || charset == "utf8") {
         return Ok(Some(text.to_owned()));
     }
@@ -76,9 +80,9 @@ where
         bytes.reserve(length.min(1 << 20));
     }
     loop {
-        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.map_err(|_| {
-            Refusal::new(Code::RequestTimeout, "The body did not arrive in time.")
-        })?;
+        let frame = tokio::time::timeout(PATIENCE, body.frame())
+            .await
+            .map_err(|_| Refusal::new(Code::RequestTimeout, "The body did not arrive in time."))?;
         let Some(frame) = frame else { return Ok(Received { bytes: bytes.freeze(), room }) };
         let Ok(frame) = frame else {
             return Err(Refusal::new(Code::InvalidJson, "The body broke off before its end."));
@@ -93,7 +97,10 @@ where
 }
 
 fn too_large(limit: usize) -> Refusal {
-    Refusal::new(Code::PayloadTooLarge, format!("The body is larger than the {} MiB this route takes.", limit >> 20))
+    Refusal::new(
+        Code::PayloadTooLarge,
+        format!("The body is larger than the {} MiB this route takes.", limit >> 20),
+    )
 }
 
 fn no_room() -> Refusal {

@@ -38,7 +38,13 @@ pub struct Plan {
 
 impl Plan {
     /// The plan for the answer to `parsed`.
-    pub fn new(parsed: &Parsed, candidate: Candidate, now: Timestamp, pool: MemoryPool, timeouts: Timeouts) -> Self {
+    pub fn new(
+        parsed: &Parsed,
+        candidate: Candidate,
+        now: Timestamp,
+        pool: MemoryPool,
+        timeouts: Timeouts,
+    ) -> Self {
         Self {
             operation: parsed.operation,
             choices: parsed.scan.choices.max(1),
@@ -87,7 +93,14 @@ pub async fn fail(mut exchange: Exchange, operation: Operation, failure: Failure
     let mut response = refusal.respond(operation.dialect(), exchange.record.id);
     exchange.record.response_bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
     add_ours(response.headers_mut(), &exchange, false);
-    close(exchange, rungate_core::exchange::Outcome::UpstreamFailed, refusal.code.status(), operation, response).await
+    close(
+        exchange,
+        rungate_core::exchange::Outcome::UpstreamFailed,
+        refusal.code.status(),
+        operation,
+        response,
+    )
+    .await
 }
 
 /// Records the outcome, then lets the answer go. An outcome that cannot be recorded takes the answer's place.
@@ -140,8 +153,12 @@ pub fn add_ours(headers: &mut HeaderMap, exchange: &Exchange, with_cost: bool) {
         add("alephant-trace-id", trace.as_str());
     }
     // The edge adds its own warning about the request id, on every route alike.
-    let warnings: Vec<&str> =
-        record.warnings.iter().map(String::as_str).filter(|warning| *warning != "x_request_id_malformed").collect();
+    let warnings: Vec<&str> = record
+        .warnings
+        .iter()
+        .map(String::as_str)
+        .filter(|warning| *warning != "x_request_id_malformed")
+        .collect();
     if !warnings.is_empty() {
         add("rungate-warning", &warnings.join(", "));
     }

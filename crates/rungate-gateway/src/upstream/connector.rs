@@ -57,9 +57,7 @@ impl Service<Name> for CheckedResolver {
             }
             match (allowed.is_empty(), refused) {
                 (true, Some(error)) => Err(error.into()),
-                (true, None) => {
-                    Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no addresses").into())
-                }
+                (true, None) => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "no addresses").into()),
                 (false, _) => Ok(allowed.into_iter()),
             }
         })

@@ -35,7 +35,9 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
     let status = head.status.as_u16();
     let dialect = plan.operation.dialect();
     let relayed = relayable(&plan, status, &collected);
-    let (bytes, message) = if let Some((bytes, message)) = relayed { (bytes, message) } else {
+    let (bytes, message) = if let Some((bytes, message)) = relayed {
+        (bytes, message)
+    } else {
         let refusal = wrapped(&plan, status);
         (wrapped_body(&refusal, dialect, status, &exchange), refusal.message)
     };
@@ -61,7 +63,10 @@ fn operators_own(plan: &Plan, status: u16) -> Option<Refusal> {
         401 => (Code::ProviderAuthFailed, format!("{name} refused the provider key.")),
         402 => (Code::ProviderQuotaExhausted, format!("The account at {name} has no funds or quota left.")),
         403 => (Code::ProviderForbidden, format!("{name} forbids this to the provider key.")),
-        300..=399 | 407 => (Code::UpstreamInvalidResponse, format!("{name} answered with status {status}, which is not followed.")),
+        300..=399 | 407 => (
+            Code::UpstreamInvalidResponse,
+            format!("{name} answered with status {status}, which is not followed."),
+        ),
         _ => return None,
     };
     Some(Refusal::new(code, message))

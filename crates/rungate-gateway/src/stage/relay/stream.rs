@@ -33,11 +33,7 @@ pub fn events(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Re
     let translator = plan.candidate.serving.bridge.map(|bridge| bridge.stream(plan.context()));
     // The usage that the client did not ask for is ours alone.
     let hides_usage = translator.is_none() && !plan.include_usage && plan.operation != Operation::Responses;
-    let mode = Mode::Events(Events {
-        splitter: Splitter::new(MAX_EVENT_BYTES),
-        translator,
-        hides_usage,
-    });
+    let mode = Mode::Events(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage });
     start(exchange, plan, &head, body, mode)
 }
 
@@ -181,7 +177,9 @@ impl Relay {
     }
 
     fn take_event(&mut self, event: &Event) {
-        let Ok(kind) = self.meter.event(event) else { return self.fail("an event was not of the wire format") };
+        let Ok(kind) = self.meter.event(event) else {
+            return self.fail("an event was not of the wire format");
+        };
         let Mode::Events(mode) = &mut self.mode else { return };
         if kind == EventKind::Terminator && !self.meter.report().complete {
             return self.fail("it ended without a finish reason");
@@ -202,7 +200,10 @@ impl Relay {
             EventKind::Terminator => self.close(Outcome::Succeeded, bytes),
             EventKind::Error => {
                 let said = self.meter.report().error.clone().unwrap_or_default();
-                let message = format!("{} reported an error in the stream: {said}", self.plan.candidate.access.provider.name);
+                let message = format!(
+                    "{} reported an error in the stream: {said}",
+                    self.plan.candidate.access.provider.name
+                );
                 if let Some(exchange) = &mut self.exchange {
                     exchange.fail(Code::UpstreamStreamFailed, &message);
                 }

@@ -53,18 +53,30 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
 }
 
 fn garbage(plan: &Plan) -> Failure {
-    let message = format!("{} answered with something that is not its wire format.", plan.candidate.access.provider.name);
+    let message = format!(
+        "{} answered with something that is not its wire format.",
+        plan.candidate.access.provider.name
+    );
     Failure { refusal: Refusal::new(Code::UpstreamInvalidResponse, message), charge: Charge::Unknown }
 }
 
 /// Collects an answer's body: up to `limit` bytes, within the memory there is and the time there is.
-pub async fn collect(plan: &Plan, room: &mut Room, mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
+pub async fn collect(
+    plan: &Plan,
+    room: &mut Room,
+    mut body: Incoming,
+    limit: usize,
+) -> Result<Bytes, Failure> {
     let name = plan.candidate.access.provider.name;
-    let failed = |code, message: String| Failure { refusal: Refusal::new(code, message), charge: Charge::Unknown };
+    let failed =
+        |code, message: String| Failure { refusal: Refusal::new(code, message), charge: Charge::Unknown };
     let mut bytes = BytesMut::new();
     loop {
         let Ok(frame) = tokio::time::timeout(plan.timeouts.idle, body.frame()).await else {
-            return Err(failed(Code::UpstreamTimeout, format!("{name} went silent in the middle of its answer.")));
+            return Err(failed(
+                Code::UpstreamTimeout,
+                format!("{name} went silent in the middle of its answer."),
+            ));
         };
         let Some(frame) = frame else { return Ok(bytes.freeze()) };
         let Ok(frame) = frame else {

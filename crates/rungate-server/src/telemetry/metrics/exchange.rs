@@ -35,9 +35,17 @@ impl Group {
             overhead: Histogram::new(OVERHEAD),
             duration: Family::new_with_constructor(|| Histogram::new(DURATION)),
         };
-        registry.register("exchanges", "Exchanges of identified workspaces, by how they ended", group.exchanges.clone());
+        registry.register(
+            "exchanges",
+            "Exchanges of identified workspaces, by how they ended",
+            group.exchanges.clone(),
+        );
         registry.register("exchange_errors", "Exchanges that did not succeed, by code", group.errors.clone());
-        registry.register("upstream_attempts", "Tries at providers, by what came of them", group.attempts.clone());
+        registry.register(
+            "upstream_attempts",
+            "Tries at providers, by what came of them",
+            group.attempts.clone(),
+        );
         registry.register("cost_nano_usd", "What exchanges cost, as far as it is known", group.cost.clone());
         registry.register_with_unit(
             "exchange_overhead",
