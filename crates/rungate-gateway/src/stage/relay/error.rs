@@ -39,7 +39,7 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
         (bytes, message)
     } else {
         let refusal = wrapped(&plan, status);
-        (wrapped_body(&refusal, dialect, status, &exchange), refusal.message)
+        (refusal.body_for_status(dialect, exchange.record.id, status), refusal.message)
     };
     exchange.fail(Code::UpstreamError, &message);
     exchange.settle(Charge::Nothing, &Report::default());
