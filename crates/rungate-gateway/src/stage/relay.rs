@@ -77,9 +77,9 @@ pub async fn relay(exchange: Exchange, plan: Plan, response: Response<Incoming>)
     let is_sound = plan.operation == Operation::Speech
         && !content_type.is_some_and(|text| text.trim_start().starts_with("application/json"));
     if is_stream {
-        stream::events(exchange, plan, head, body)
+        stream::events(exchange, plan, &head, body)
     } else if is_sound {
-        stream::bytes(exchange, plan, head, body)
+        stream::bytes(exchange, plan, &head, body)
     } else {
         whole::relay(exchange, plan, head, body).await
     }

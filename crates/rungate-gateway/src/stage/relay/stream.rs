@@ -29,17 +29,17 @@ use crate::refusal::Refusal;
 const MAX_EVENT_BYTES: usize = 16 << 20;
 
 /// Relays server-sent events.
-pub fn events(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
+pub fn events(exchange: Exchange, plan: Plan, head: &Parts, body: Incoming) -> Response<Body> {
     let translator = plan.candidate.serving.bridge.map(|bridge| bridge.stream(plan.context()));
     // The usage that the client did not ask for is ours alone.
     let hides_usage = translator.is_none() && !plan.include_usage && plan.operation != Operation::Responses;
     let mode = Mode::Events(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage });
-    start(exchange, plan, &head, body, mode)
+    start(exchange, plan, head, body, mode)
 }
 
 /// Relays bytes whose form does not matter, such as sound.
-pub fn bytes(exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
-    start(exchange, plan, &head, body, Mode::Bytes { held: None })
+pub fn bytes(exchange: Exchange, plan: Plan, head: &Parts, body: Incoming) -> Response<Body> {
+    start(exchange, plan, head, body, Mode::Bytes { held: None })
 }
 
 fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode: Mode) -> Response<Body> {
