@@ -28,30 +28,31 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds one closed exchange.
+    /// Adds one closed exchange. Sums are held at the end of their range: counts come from providers, and a wrong one
+    /// must not stop the log.
     pub fn add(&mut self, record: &crate::exchange::ExchangeRecord) {
-        self.requests += 1;
-        self.errors += u64::from(record.is_error());
-        if let Some(usage) = &record.usage {
-            self.input_tokens += usage.input;
-            self.output_tokens += usage.output;
-        }
-        match record.cost {
-            Some(cost) => self.cost += cost,
-            None => self.unknown_cost_requests += 1,
-        }
-        self.latency_ms += record.latency_ms.unwrap_or(0);
+        let usage = record.usage.unwrap_or_default();
+        self.merge(&Self {
+            requests: 1,
+            errors: u64::from(record.is_error()),
+            input_tokens: usage.input,
+            output_tokens: usage.output,
+            cost: record.cost.unwrap_or_default(),
+            unknown_cost_requests: u64::from(record.cost.is_none()),
+            latency_ms: record.latency_ms.unwrap_or(0),
+        });
     }
 
     /// Adds other totals.
     pub fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.errors += other.errors;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.requests, other.requests);
+        add(&mut self.errors, other.errors);
+        add(&mut self.input_tokens, other.input_tokens);
+        add(&mut self.output_tokens, other.output_tokens);
         self.cost += other.cost;
-        self.unknown_cost_requests += other.unknown_cost_requests;
-        self.latency_ms += other.latency_ms;
+        add(&mut self.unknown_cost_requests, other.unknown_cost_requests);
+        add(&mut self.latency_ms, other.latency_ms);
     }
 }
 

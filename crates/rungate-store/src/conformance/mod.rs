@@ -1,0 +1,18 @@
+//! What every backend must do, as functions over the ports.
+//!
+//! A backend stamps each suite into a module of its tests: `catalog_suite!(open)`, `log_suite!(open)`, where `open` is an
+//! async function that gives an empty store as `(guard, Stores)`. The guard lives as long as the test.
+
+pub(crate) mod catalog;
+
+macro_rules! stamp {
+    ($role:ident, $open:path: $($name:ident)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let (_guard, stores) = $open().await;
+            $crate::conformance::$role::$name(stores.$role.as_ref()).await;
+            stores.close().await;
+        }
+    )*};
+}
+pub(crate) use stamp;

@@ -1,0 +1,198 @@
+//! The log role over `log/`.
+
+mod bodies;
+mod days;
+mod reader;
+mod rows;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod views;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use rungate_core::exchange::{
+    Dimension, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session, SessionFilter,
+    Totals,
+};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use rungate_core::page::{Page, PageRequest};
+use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
+use rungate_core::time::Day;
+use uuid::Uuid;
+
+use super::folder::Folder;
+use super::pool::Pool;
+use super::worker::Worker;
+
+use self::days::Days;
+use self::reader::{Lookup, Reader};
+use self::writer::LogWriter;
+
+/// Readers. A long search takes one of them.
+const READERS: usize = 3;
+
+/// Exchanges in a file per day, and what outlives the days in `views.db`.
+pub(crate) struct SqliteLog {
+    writer: Worker<LogWriter>,
+    readers: Pool<Reader>,
+    applied: Arc<AtomicU64>,
+}
+
+impl SqliteLog {
+    /// Opens or makes the files.
+    pub fn open(folder: &Arc<Folder>) -> Result<Self, StoreError> {
+        let days = Arc::new(Days::open(folder.log())?);
+        let writer = LogWriter::open(Arc::clone(&days))?;
+        let readers = (0..READERS).map(|_| Reader::open(Arc::clone(&days))).collect::<Result<_, _>>()?;
+        let applied = writer.applied();
+        let locked = Arc::clone(folder);
+        let end = move |writer: LogWriter| {
+            writer.close();
+            drop(locked);
+        };
+        Ok(Self { writer: Worker::start("store-log", writer, end)?, readers: Pool::new(readers), applied })
+    }
+
+    /// Ends the readers and the writer.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.stop().await;
+    }
+}
+
+#[async_trait]
+impl Log for SqliteLog {
+    async fn apply(&self, batch: &[Sequenced]) -> Result<(), StoreError> {
+        let batch = batch.to_vec();
+        self.writer.run(move |writer| writer.apply(&batch)).await
+    }
+
+    async fn applied(&self) -> Result<Sequence, StoreError> {
+        Ok(Sequence(self.applied.load(Ordering::Acquire)))
+    }
+
+    async fn pending(&self) -> Result<Vec<ExchangeRecord>, StoreError> {
+        self.readers.run(|reader, _| reader::pending(reader.views())).await
+    }
+
+    async fn get(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Row>, StoreError> {
+        self.readers.run(move |reader, _| reader.get(workspace, id)).await
+    }
+
+    async fn by_request_id(
+        &self,
+        workspace: WorkspaceId,
+        id: &RequestId,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let id = id.clone();
+        self.readers
+            .run(move |reader, waiting| {
+                reader.look_up(waiting, workspace, Lookup::RequestId, id.as_str(), limit)
+            })
+            .await
+    }
+
+    async fn by_response_id(
+        &self,
+        workspace: WorkspaceId,
+        id: &str,
+    ) -> Result<Option<ExchangeRecord>, StoreError> {
+        let id = id.to_owned();
+        self.readers
+            .run(move |reader, waiting| {
+                let found = reader.look_up(waiting, workspace, Lookup::ResponseId, &id, 1)?;
+                Ok(found.into_iter().next().map(|row| row.record))
+            })
+            .await
+    }
+
+    async fn find(
+        &self,
+        workspace: WorkspaceId,
+        filter: &ExchangeFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Row>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.readers.run(move |reader, waiting| reader.find(waiting, workspace, &filter, &page)).await
+    }
+
+    async fn count(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<u64, StoreError> {
+        let filter = filter.clone();
+        self.readers.run(move |reader, waiting| reader.count(waiting, workspace, &filter)).await
+    }
+
+    async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError> {
+        self.readers.run(move |reader, _| reader.bodies(workspace, id)).await
+    }
+
+    async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |reader, _| views::run(reader.views(), workspace, &id)).await
+    }
+
+    async fn run_by_uuid(&self, workspace: WorkspaceId, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.readers.run(move |reader, _| summary::run_by_uuid(reader.views(), workspace, id)).await
+    }
+
+    async fn runs(
+        &self,
+        workspace: WorkspaceId,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Run>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.readers.run(move |reader, _| summary::runs(reader.views(), workspace, &filter, &page)).await
+    }
+
+    async fn session(&self, workspace: WorkspaceId, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |reader, _| views::session(reader.views(), workspace, &id)).await
+    }
+
+    async fn sessions(
+        &self,
+        workspace: WorkspaceId,
+        filter: &SessionFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Session>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.readers.run(move |reader, _| summary::sessions(reader.views(), workspace, &filter, &page)).await
+    }
+
+    async fn totals(
+        &self,
+        workspace: WorkspaceId,
+        dimension: Dimension,
+        from: Day,
+        to: Day,
+    ) -> Result<Vec<(String, Totals)>, StoreError> {
+        self.readers
+            .run(move |reader, _| summary::totals(reader.views(), workspace, dimension, from, to))
+            .await
+    }
+
+    async fn entity_totals(
+        &self,
+        workspace: WorkspaceId,
+        dimension: Dimension,
+        entity: &str,
+        from: Day,
+        to: Day,
+    ) -> Result<Totals, StoreError> {
+        let entity = entity.to_owned();
+        self.readers
+            .run(move |reader, _| {
+                summary::entity_totals(reader.views(), workspace, dimension, &entity, from, to)
+            })
+            .await
+    }
+
+    async fn retain(&self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError> {
+        self.writer.run(move |writer| writer.retain(rows_before, bodies_before)).await
+    }
+}

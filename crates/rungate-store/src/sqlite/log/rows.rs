@@ -1,0 +1,325 @@
+//! Writes one day: its bodies first, then its rows and its place in the journal in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::ports::StoreError;
+use rungate_core::time::Day;
+use rusqlite::{
+    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, named_params, params,
+};
+
+use super::super::bind::blob;
+use super::super::error::OrStoreError;
+use super::bodies::{Location, Segment};
+use super::days::Days;
+use crate::record::{encode, integer, search_text, unsigned};
+
+/// The files of one day, open to write.
+#[derive(Debug)]
+pub(crate) struct DayWriter {
+    day: Day,
+    connection: Connection,
+    segment: Option<Segment>,
+    applied: Sequence,
+}
+
+/// What a batch does to one exchange.
+#[derive(Debug)]
+struct Change<'a> {
+    record: &'a ExchangeRecord,
+    opened: Option<Sequence>,
+    closed: Option<Sequence>,
+    request: Option<&'a Body>,
+    response: Option<&'a Body>,
+    json: String,
+    search: String,
+    request_at: Option<Location>,
+    response_at: Option<Location>,
+}
+
+impl DayWriter {
+    /// Opens the rows of a day, made if absent.
+    pub fn open(days: &Days, day: Day) -> Result<Self, StoreError> {
+        let connection = days.open_writer(day)?;
+        let applied = applied(&connection)?;
+        Ok(Self { day, connection, segment: None, applied })
+    }
+
+    /// Its connection.
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Applies entries of this day. Gives those that repeat what an earlier entry did already, which no correct journal
+    /// has: they change nothing and must not be counted.
+    pub fn apply(&mut self, days: &Days, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+        let (old, new): (Vec<&Sequenced>, Vec<&Sequenced>) =
+            entries.iter().partition(|entry| entry.sequence <= self.applied);
+        let mut repeated = self.repeated_before(&old)?;
+        let Some(last) = new.last().map(|entry| entry.sequence) else { return Ok(repeated) };
+        let mut changes = changes(&new, &mut repeated)?;
+        self.write_bodies(days, &mut changes)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
+        write_rows(&transaction, &changes, &mut repeated)?;
+        set_applied(&transaction, last)?;
+        transaction.commit().or_store()?;
+        self.applied = last;
+        Ok(repeated)
+    }
+
+    /// Which of the entries that this day applied before it left out then.
+    fn repeated_before(&self, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+        let mut repeated = HashSet::new();
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT opened_sequence, closed_sequence FROM exchange WHERE id = ?1")
+            .or_store()?;
+        for entry in entries {
+            let id = blob(entry.entry.exchange_id().uuid());
+            let row =
+                statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional().or_store()?;
+            // Without a row (moved aside, or dropped by retention) there is nothing to repeat.
+            let Some((opened, closed)): Option<(Option<i64>, Option<i64>)> = row else { continue };
+            let by = if matches!(entry.entry, Entry::Opened { .. }) { opened } else { closed };
+            if by.is_some() && by != Some(integer(entry.sequence.0)) {
+                repeated.insert(entry.sequence);
+            }
+        }
+        Ok(repeated)
+    }
+
+    fn write_bodies(&mut self, days: &Days, changes: &mut [Change<'_>]) -> Result<(), StoreError> {
+        // Those of one run next to each other: an agent's growing history repeats its start.
+        let mut order: Vec<usize> = (0..changes.len()).collect();
+        order.sort_by_key(|place| {
+            let record = changes[*place].record;
+            (record.workspace_id, record.attribution.run_id.as_ref())
+        });
+        let places: Vec<(usize, bool)> = order
+            .into_iter()
+            .flat_map(|place| [(place, true), (place, false)])
+            .filter(|(place, is_request)| changes[*place].body(*is_request).is_some())
+            .collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        if self.segment.as_ref().is_none_or(|_| !days.has_bodies(self.day)) {
+            self.segment = Some(Segment::open(days.bodies(self.day))?);
+            days.add_bodies(self.day);
+        }
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let bodies: Vec<&Body> =
+            places.iter().filter_map(|(place, is_request)| changes[*place].body(*is_request)).collect();
+        let locations = segment.append(&bodies)?;
+        for ((place, is_request), location) in places.into_iter().zip(locations) {
+            let at =
+                if is_request { &mut changes[place].request_at } else { &mut changes[place].response_at };
+            *at = Some(location);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Change<'a> {
+    fn body(&self, is_request: bool) -> Option<&'a Body> {
+        if is_request { self.request } else { self.response }
+    }
+}
+
+/// The place in the journal that a file has applied.
+pub(crate) fn applied(connection: &Connection) -> Result<Sequence, StoreError> {
+    let sequence = connection.query_row("SELECT sequence FROM applied", [], |row| row.get(0)).or_store()?;
+    Ok(Sequence(unsigned(sequence)))
+}
+
+/// Sets the place in the journal that a file has applied.
+pub(crate) fn set_applied(transaction: &Transaction<'_>, sequence: Sequence) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached("UPDATE applied SET sequence = ?1").or_store()?;
+    statement.execute([integer(sequence.0)]).or_store()?;
+    Ok(())
+}
+
+/// Gathers the entries of each exchange, so that one opened and closed in the same batch is written once.
+fn changes<'a>(
+    entries: &[&'a Sequenced],
+    repeated: &mut HashSet<Sequence>,
+) -> Result<Vec<Change<'a>>, StoreError> {
+    let mut places: HashMap<ExchangeId, usize> = HashMap::new();
+    let mut changes: Vec<Change<'a>> = Vec::with_capacity(entries.len());
+    for Sequenced { sequence, entry } in entries.iter().copied() {
+        let place = *places.entry(entry.exchange_id()).or_insert_with(|| {
+            changes.push(Change::of(entry.record()));
+            changes.len() - 1
+        });
+        let change = &mut changes[place];
+        match entry {
+            Entry::Opened { request, .. } if change.opened.is_none() && change.closed.is_none() => {
+                change.opened = Some(*sequence);
+                change.request = request.as_ref();
+            }
+            Entry::Closed { record, request, response } if change.closed.is_none() => {
+                change.closed = Some(*sequence);
+                change.record = record;
+                change.request = request.as_ref().or(change.request);
+                change.response = response.as_ref();
+            }
+            Entry::Opened { .. } | Entry::Closed { .. } => {
+                repeated.insert(*sequence);
+            }
+        }
+    }
+    for change in &mut changes {
+        change.json = encode(change.record)?;
+        change.search = search_text(change.record);
+    }
+    Ok(changes)
+}
+
+impl<'a> Change<'a> {
+    const fn of(record: &'a ExchangeRecord) -> Self {
+        Self {
+            record,
+            opened: None,
+            closed: None,
+            request: None,
+            response: None,
+            json: String::new(),
+            search: String::new(),
+            request_at: None,
+            response_at: None,
+        }
+    }
+}
+
+const INSERT: &str = "INSERT INTO exchange (id, workspace, created_at, opened_sequence, closed_sequence, request_id, \
+    run_id, session_id, trace_id, agent_id, agent_external_id, member_id, virtual_key_id, provider_key_id, model, \
+    requested_model, provider, kind, status, outcome, is_error, error_code, user_id, cost, latency_ms, response_id, \
+    request_block, request_offset, request_length, request_flags, response_block, response_offset, response_length, \
+    response_flags, search, record) \
+    VALUES (:id, :workspace, :created_at, :opened, :closed, :request_id, :run_id, :session_id, :trace_id, :agent_id, \
+    :agent_external_id, :member_id, :virtual_key_id, :provider_key_id, :model, :requested_model, :provider, :kind, \
+    :status, :outcome, :is_error, :error_code, :user_id, :cost, :latency_ms, :response_id, :request_block, \
+    :request_offset, :request_length, :request_flags, :response_block, :response_offset, :response_length, \
+    :response_flags, :search, :record) ON CONFLICT (id) DO NOTHING";
+
+/// What a closing can change; the rest is fixed when the exchange starts.
+const CLOSE: &str = "UPDATE exchange SET closed_sequence = :closed, provider_key_id = :provider_key_id, model = :model, \
+    requested_model = :requested_model, provider = :provider, status = :status, outcome = :outcome, \
+    is_error = :is_error, error_code = :error_code, cost = :cost, latency_ms = :latency_ms, \
+    response_id = :response_id, request_block = coalesce(:request_block, request_block), \
+    request_offset = coalesce(:request_offset, request_offset), \
+    request_length = coalesce(:request_length, request_length), \
+    request_flags = coalesce(:request_flags, request_flags), response_block = :response_block, \
+    response_offset = :response_offset, response_length = :response_length, response_flags = :response_flags, \
+    search = :search, record = :record WHERE id = :id AND closed_sequence IS NULL";
+
+fn write_rows(
+    transaction: &Transaction<'_>,
+    changes: &[Change<'_>],
+    repeated: &mut HashSet<Sequence>,
+) -> Result<(), StoreError> {
+    let mut insert = transaction.prepare_cached(INSERT).or_store()?;
+    let mut close = transaction.prepare_cached(CLOSE).or_store()?;
+    let mut property = transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO property (workspace, key, value, created_at, exchange) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .or_store()?;
+    for change in changes {
+        // A closing alone most likely follows an opening of an earlier batch.
+        if change.opened.is_none() && execute_close(&mut close, change)? {
+            continue;
+        }
+        if execute_insert(&mut insert, change)? {
+            let (record, seq) = (change.record, transaction.last_insert_rowid());
+            let workspace = blob(record.workspace_id.uuid());
+            for (key, value) in &record.attribution.properties {
+                let values = params![workspace, key, value, record.created_at.micros(), seq];
+                property.execute(values).or_store()?;
+            }
+            continue;
+        }
+        repeated.extend(change.opened);
+        if change.opened.is_none() || (change.closed.is_some() && !execute_close(&mut close, change)?) {
+            repeated.extend(change.closed);
+        }
+    }
+    Ok(())
+}
+
+fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
+    let Change { record, request_at, response_at, .. } = change;
+    let attribution = &record.attribution;
+    let inserted = statement.execute(named_params! {
+        ":id": blob(record.id.uuid()),
+        ":workspace": blob(record.workspace_id.uuid()),
+        ":created_at": record.created_at.micros(),
+        ":opened": change.opened.map(|sequence| integer(sequence.0)),
+        ":closed": change.closed.map(|sequence| integer(sequence.0)),
+        ":request_id": record.request_id.as_ref().map(RequestId::as_str),
+        ":run_id": attribution.run_id.as_ref().map(RunId::as_str),
+        ":session_id": attribution.session_id.as_ref().map(SessionId::as_str),
+        ":trace_id": attribution.trace_id.as_ref().map(TraceId::as_str),
+        ":agent_id": record.agent.id.map(|id| blob(id.uuid())),
+        ":agent_external_id": record.agent.external_id.as_str(),
+        ":member_id": record.member_id.map(|id| blob(id.uuid())),
+        ":virtual_key_id": blob(record.virtual_key_id.uuid()),
+        ":provider_key_id": record.provider_key_id.map(|id| blob(id.uuid())),
+        ":model": record.model,
+        ":requested_model": record.requested_model,
+        ":provider": record.provider,
+        ":kind": record.kind.as_str(),
+        ":status": record.status,
+        ":outcome": record.outcome.as_str(),
+        ":is_error": record.is_error(),
+        ":error_code": record.error_code.map(rungate_core::code::Code::as_str),
+        ":user_id": attribution.user_id.as_ref().map(UserId::as_str),
+        ":cost": record.cost.map(rungate_core::money::NanoUsd::nanos),
+        ":latency_ms": record.latency_ms.map(integer),
+        ":response_id": record.response_id,
+        ":request_block": request_at.map(|at| at.block),
+        ":request_offset": request_at.map(|at| at.offset),
+        ":request_length": request_at.map(|at| at.length),
+        ":request_flags": request_at.map(|at| at.flags),
+        ":response_block": response_at.map(|at| at.block),
+        ":response_offset": response_at.map(|at| at.offset),
+        ":response_length": response_at.map(|at| at.length),
+        ":response_flags": response_at.map(|at| at.flags),
+        ":search": change.search,
+        ":record": change.json,
+    });
+    Ok(inserted.or_store()? > 0)
+}
+
+fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
+    let Change { record, request_at, response_at, .. } = change;
+    let closed = statement.execute(named_params! {
+        ":id": blob(record.id.uuid()),
+        ":closed": change.closed.map(|sequence| integer(sequence.0)),
+        ":provider_key_id": record.provider_key_id.map(|id| blob(id.uuid())),
+        ":model": record.model,
+        ":requested_model": record.requested_model,
+        ":provider": record.provider,
+        ":status": record.status,
+        ":outcome": record.outcome.as_str(),
+        ":is_error": record.is_error(),
+        ":error_code": record.error_code.map(rungate_core::code::Code::as_str),
+        ":cost": record.cost.map(rungate_core::money::NanoUsd::nanos),
+        ":latency_ms": record.latency_ms.map(integer),
+        ":response_id": record.response_id,
+        ":request_block": request_at.map(|at| at.block),
+        ":request_offset": request_at.map(|at| at.offset),
+        ":request_length": request_at.map(|at| at.length),
+        ":request_flags": request_at.map(|at| at.flags),
+        ":response_block": response_at.map(|at| at.block),
+        ":response_offset": response_at.map(|at| at.offset),
+        ":response_length": response_at.map(|at| at.length),
+        ":response_flags": response_at.map(|at| at.flags),
+        ":search": change.search,
+        ":record": change.json,
+    });
+    Ok(closed.or_store()? > 0)
+}

@@ -1,0 +1,336 @@
+//! Writes what outlives the days: open exchanges, runs, sessions, daily sums, and the place up to which everything is
+//! applied.
+
+use std::collections::{HashMap, HashSet};
+
+use rungate_core::exchange::{Dimension, Entry, ExchangeRecord, Run, Sequence, Sequenced, Session, Totals};
+use rungate_core::id::{ExchangeId, RunId, SessionId, TraceId, WorkspaceId};
+use rungate_core::ports::StoreError;
+use rungate_core::time::Day;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::super::bind::blob;
+use super::super::error::OrStoreError;
+use super::rows::set_applied;
+use crate::record::{encode, integer, unsigned};
+use crate::view::{self, Change};
+
+/// Applies entries, leaving out those in `repeated`, as far as they are above what the file has applied.
+pub(crate) fn apply(
+    connection: &mut Connection,
+    entries: &[&Sequenced],
+    repeated: &HashSet<Sequence>,
+) -> Result<(), StoreError> {
+    let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
+    let mut batch = Batch::new(&transaction);
+    for Sequenced { sequence, entry } in entries.iter().copied() {
+        if !repeated.contains(sequence) {
+            batch.add(entry)?;
+        }
+    }
+    batch.finish()?;
+    set_applied(&transaction, last)?;
+    transaction.commit().or_store()
+}
+
+/// The changes of one batch: everything is read once, added up in memory, and written once.
+struct Batch<'a> {
+    transaction: &'a Transaction<'a>,
+    opened: HashMap<ExchangeId, &'a ExchangeRecord>,
+    runs: HashMap<(WorkspaceId, &'a RunId), Run>,
+    sessions: HashMap<(WorkspaceId, &'a SessionId), Session>,
+    members: HashSet<(WorkspaceId, &'a SessionId, &'a RunId)>,
+    totals: HashMap<(WorkspaceId, Dimension, Day, String), Totals>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(transaction: &'a Transaction<'a>) -> Self {
+        Self {
+            transaction,
+            opened: HashMap::new(),
+            runs: HashMap::new(),
+            sessions: HashMap::new(),
+            members: HashSet::new(),
+            totals: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, entry: &'a Entry) -> Result<(), StoreError> {
+        let record = entry.record();
+        let change = match entry {
+            Entry::Opened { .. } => {
+                self.opened.insert(record.id, record);
+                Change::Opened
+            }
+            Entry::Closed { .. } if self.opened.remove(&record.id).is_some() || self.close(record.id)? => {
+                Change::Closed
+            }
+            Entry::Closed { .. } => Change::Whole,
+        };
+        self.add_to_run(record, change)?;
+        self.add_to_session(record, change)?;
+        if change.is_end() {
+            for dimension in Dimension::ALL {
+                if let Some(entity) = dimension.entity(record) {
+                    let key = (record.workspace_id, dimension, record.created_at.day(), entity);
+                    self.totals.entry(key).or_default().add(record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an open exchange of an earlier batch; whether there was one.
+    fn close(&self, id: ExchangeId) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM pending WHERE id = ?1", params![blob(id.uuid())])? > 0)
+    }
+
+    fn add_to_run(&mut self, record: &'a ExchangeRecord, change: Change) -> Result<(), StoreError> {
+        let Some(run_id) = &record.attribution.run_id else { return Ok(()) };
+        let key = (record.workspace_id, run_id);
+        if !self.runs.contains_key(&key) {
+            let stored = run(self.transaction, record.workspace_id, run_id)?;
+            self.runs.insert(key, stored.unwrap_or_else(|| view::new_run(record, run_id)));
+        }
+        let Some(run) = self.runs.get_mut(&key) else { return Ok(()) };
+        let workspace = blob(record.workspace_id.uuid());
+        if view::add_to_run(run, record, change) {
+            for agent in view::agent_names(&record.agent) {
+                self.execute(
+                    "INSERT OR IGNORE INTO run_agent (workspace, agent, run_id) VALUES (?1, ?2, ?3)",
+                    params![workspace, agent, run_id.as_str()],
+                )?;
+            }
+        }
+        if change.is_first() {
+            for (key, value) in &record.attribution.properties {
+                self.execute(
+                    "INSERT OR IGNORE INTO run_property (workspace, key, value, run_id) VALUES (?1, ?2, ?3, ?4)",
+                    params![workspace, key, value, run_id.as_str()],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_to_session(&mut self, record: &'a ExchangeRecord, change: Change) -> Result<(), StoreError> {
+        let Some(session_id) = &record.attribution.session_id else { return Ok(()) };
+        let key = (record.workspace_id, session_id);
+        if !self.sessions.contains_key(&key) {
+            let stored = session(self.transaction, record.workspace_id, session_id)?;
+            self.sessions.insert(key, stored.unwrap_or_else(|| view::new_session(record, session_id)));
+        }
+        let is_new_run = match &record.attribution.run_id {
+            Some(run_id) => self.join(record.workspace_id, session_id, run_id)?,
+            None => false,
+        };
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        session.runs += u64::from(is_new_run);
+        if view::add_to_session(session, record, change) {
+            for agent in view::agent_names(&record.agent) {
+                self.execute(
+                    "INSERT OR IGNORE INTO session_agent (workspace, agent, session_id) VALUES (?1, ?2, ?3)",
+                    params![blob(record.workspace_id.uuid()), agent, session_id.as_str()],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a run was seen in a session; whether that is new.
+    fn join(
+        &mut self,
+        workspace: WorkspaceId,
+        session_id: &'a SessionId,
+        run_id: &'a RunId,
+    ) -> Result<bool, StoreError> {
+        if !self.members.insert((workspace, session_id, run_id)) {
+            return Ok(false);
+        }
+        let joined = self.execute(
+            "INSERT OR IGNORE INTO session_run (workspace, session_id, run_id) VALUES (?1, ?2, ?3)",
+            params![blob(workspace.uuid()), session_id.as_str(), run_id.as_str()],
+        )?;
+        Ok(joined > 0)
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        for record in self.opened.values() {
+            self.execute(
+                "INSERT OR REPLACE INTO pending (id, workspace, created_at, record) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    blob(record.id.uuid()),
+                    blob(record.workspace_id.uuid()),
+                    record.created_at.micros(),
+                    encode(record)?,
+                ],
+            )?;
+        }
+        for run in self.runs.values() {
+            self.write_run(run)?;
+        }
+        for session in self.sessions.values() {
+            self.write_session(session)?;
+        }
+        for ((workspace, dimension, day, entity), totals) in &self.totals {
+            self.write_totals(*workspace, *dimension, *day, entity, totals)?;
+        }
+        Ok(())
+    }
+
+    fn write_run(&self, run: &Run) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO run (workspace, run_id, id, session_id, trace_id, started_at, last_at, cost, errors, search, \
+             record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT (workspace, run_id) DO UPDATE SET session_id = excluded.session_id, \
+             trace_id = excluded.trace_id, started_at = excluded.started_at, last_at = excluded.last_at, \
+             cost = excluded.cost, errors = excluded.errors, search = excluded.search, record = excluded.record",
+            params![
+                blob(run.workspace_id.uuid()),
+                run.run_id.as_str(),
+                blob(run.id),
+                run.session_id.as_ref().map(SessionId::as_str),
+                run.trace_id.as_ref().map(TraceId::as_str),
+                run.started_at.micros(),
+                run.last_activity_at.micros(),
+                run.totals.cost.nanos(),
+                integer(run.totals.errors),
+                view::run_search_text(run),
+                encode(run)?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_session(&self, session: &Session) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO session (workspace, session_id, started_at, last_at, search, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (workspace, session_id) DO UPDATE SET started_at = excluded.started_at, \
+             last_at = excluded.last_at, search = excluded.search, record = excluded.record",
+            params![
+                blob(session.workspace_id.uuid()),
+                session.session_id.as_str(),
+                session.first_at.micros(),
+                session.last_at.micros(),
+                view::session_search_text(session),
+                encode(session)?,
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_totals(
+        &self,
+        workspace: WorkspaceId,
+        dimension: Dimension,
+        day: Day,
+        entity: &str,
+        added: &Totals,
+    ) -> Result<(), StoreError> {
+        let workspace = blob(workspace.uuid());
+        // Added up here and not in SQL, which fails on a sum that is out of range.
+        let mut statement = self
+            .transaction
+            .prepare_cached(&format!(
+                "SELECT {TOTALS} FROM rollup WHERE workspace = ?1 AND dimension = ?2 AND day = ?3 AND entity = ?4"
+            ))
+            .or_store()?;
+        let key = params![workspace, dimension.as_str(), day.days(), entity];
+        let stored = statement.query_row(key, |row| totals(row, 0)).optional().or_store()?;
+        let mut sum = stored.unwrap_or_default();
+        sum.merge(added);
+        self.execute(
+            "INSERT INTO rollup (workspace, dimension, day, entity, requests, errors, input_tokens, output_tokens, \
+             cost, unknown_cost_requests, latency_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT DO UPDATE SET requests = excluded.requests, errors = excluded.errors, \
+             input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost, \
+             unknown_cost_requests = excluded.unknown_cost_requests, latency_ms = excluded.latency_ms",
+            params![
+                workspace,
+                dimension.as_str(),
+                day.days(),
+                entity,
+                integer(sum.requests),
+                integer(sum.errors),
+                integer(sum.input_tokens),
+                integer(sum.output_tokens),
+                sum.cost.nanos(),
+                integer(sum.unknown_cost_requests),
+                integer(sum.latency_ms),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.transaction.prepare_cached(sql).or_store()?.execute(values).or_store()
+    }
+}
+
+/// The columns of [`totals`].
+pub(crate) const TOTALS: &str =
+    "requests, errors, input_tokens, output_tokens, cost, unknown_cost_requests, latency_ms";
+
+/// Reads sums from the columns from `first` on.
+pub(crate) fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+    let count = |place: usize| row.get(first + place).map(unsigned);
+    Ok(Totals {
+        requests: count(0)?,
+        errors: count(1)?,
+        input_tokens: count(2)?,
+        output_tokens: count(3)?,
+        cost: rungate_core::money::NanoUsd::from_nanos(row.get(first + 4)?),
+        unknown_cost_requests: count(5)?,
+        latency_ms: count(6)?,
+    })
+}
+
+/// One run.
+pub(crate) fn run(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    run_id: &RunId,
+) -> Result<Option<Run>, StoreError> {
+    let sql = "SELECT record, started_at, last_at FROM run WHERE workspace = ?1 AND run_id = ?2";
+    let mut statement = connection.prepare_cached(sql).or_store()?;
+    let values = params![blob(workspace.uuid()), run_id.as_str()];
+    statement.query_row(values, Kept::read).optional().or_store()?.map(Kept::run).transpose()
+}
+
+/// One session.
+pub(crate) fn session(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    session_id: &SessionId,
+) -> Result<Option<Session>, StoreError> {
+    let sql = "SELECT record, started_at, last_at FROM session WHERE workspace = ?1 AND session_id = ?2";
+    let mut statement = connection.prepare_cached(sql).or_store()?;
+    let values = params![blob(workspace.uuid()), session_id.as_str()];
+    statement.query_row(values, Kept::read).optional().or_store()?.map(Kept::session).transpose()
+}
+
+/// The columns `record, started_at, last_at` of a run or session. The JSON has milliseconds, the columns microseconds.
+pub(crate) struct Kept {
+    record: String,
+    started_at: i64,
+    last_at: i64,
+}
+
+impl Kept {
+    /// Reads the columns.
+    pub fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { record: row.get(0)?, started_at: row.get(1)?, last_at: row.get(2)? })
+    }
+
+    /// The run.
+    pub fn run(self) -> Result<Run, StoreError> {
+        crate::record::decode_run(&self.record, self.started_at, self.last_at)
+    }
+
+    /// The session.
+    pub fn session(self) -> Result<Session, StoreError> {
+        crate::record::decode_session(&self.record, self.started_at, self.last_at)
+    }
+}

@@ -1,0 +1,131 @@
+//! The one writer of the log.
+//!
+//! Days are written before `views.db`, and each file commits its place in the journal with its rows. Between two of these
+//! commits a crash may come; the batch is then applied again, and each file leaves out what it has. The place of
+//! `views.db`, written last, is thus the place up to which everything is applied.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rungate_core::exchange::{Sequence, Sequenced};
+use rungate_core::ports::{Dropped, StoreError};
+use rungate_core::time::Day;
+use rusqlite::Connection;
+
+use super::super::file::{self, Access};
+use super::super::migrate;
+use super::days::{Days, Recent};
+use super::rows::{self, DayWriter};
+use super::views;
+use crate::record::partition;
+
+/// Days kept open to write: today, yesterday around midnight, and one more for late closings.
+const OPEN_DAYS: usize = 3;
+
+/// Owns every file of the log that is written.
+pub(crate) struct LogWriter {
+    days: Arc<Days>,
+    views: Connection,
+    open: Recent<DayWriter>,
+    applied: Arc<AtomicU64>,
+}
+
+impl LogWriter {
+    /// Opens `views.db`, made if absent. Days are opened when they are written.
+    pub fn open(days: Arc<Days>) -> Result<Self, StoreError> {
+        let views = file::open(&days.views(), migrate::VIEWS, Access::Write)?;
+        let applied = Arc::new(AtomicU64::new(rows::applied(&views)?.0));
+        Ok(Self { days, views, open: Recent::new(OPEN_DAYS), applied })
+    }
+
+    /// The place up to which everything is applied, for others to read.
+    pub fn applied(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.applied)
+    }
+
+    /// Applies a batch; see [`rungate_core::ports::Log::apply`].
+    pub fn apply(&mut self, batch: &[Sequenced]) -> Result<(), StoreError> {
+        let applied = Sequence(self.applied.load(Ordering::Acquire));
+        let mut entries: Vec<&Sequenced> = batch.iter().filter(|entry| entry.sequence > applied).collect();
+        entries.sort_by_key(|entry| entry.sequence);
+        let mut repeated = HashSet::new();
+        for (day, entries) in by_day(&entries) {
+            repeated.extend(self.apply_day(day, &entries)?);
+        }
+        for entry in entries.iter().filter(|entry| repeated.contains(&entry.sequence)) {
+            let (sequence, exchange) = (entry.sequence.0, entry.entry.exchange_id());
+            tracing::error!(sequence, %exchange, "the journal opens or closes an exchange twice; the second is left out");
+        }
+        self.apply_views(&entries, &repeated)
+    }
+
+    /// Applies the entries of one day; gives those that are to be left out everywhere.
+    pub fn apply_day(&mut self, day: Day, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+        match self.try_day(day, entries) {
+            Err(StoreError::Corrupt(reason)) => {
+                // Without this the journal could never be emptied again.
+                let aside = self.days.move_aside(day)?;
+                tracing::error!(
+                    %day,
+                    reason,
+                    aside = %aside.display(),
+                    "the rows of a day are damaged: they were moved aside, and the day starts anew"
+                );
+                self.try_day(day, entries)
+            }
+            result => result,
+        }
+    }
+
+    fn try_day(&mut self, day: Day, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+        let mut writer = match self.open.take(day) {
+            Some(writer) => writer,
+            None => DayWriter::open(&self.days, day)?,
+        };
+        // After an error it stays closed, and the next batch opens it anew.
+        let repeated =
+            writer.apply(&self.days, entries).map_err(|error| file::name(&self.days.rows(day), error))?;
+        self.open.put(day, writer);
+        Ok(repeated)
+    }
+
+    /// Applies entries to what outlives the days; the last step of a batch.
+    pub fn apply_views(
+        &mut self,
+        entries: &[&Sequenced],
+        repeated: &HashSet<Sequence>,
+    ) -> Result<(), StoreError> {
+        let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
+        views::apply(&mut self.views, entries, repeated)
+            .map_err(|error| file::name(&self.days.views(), error))?;
+        self.applied.store(last.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Drops days; see [`rungate_core::ports::Log::retain`].
+    pub fn retain(&mut self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError> {
+        self.open.retain(|day| day >= rows_before);
+        let row_days = self.days.drop_rows(rows_before)?;
+        // Bodies without rows can be reached by nobody.
+        let body_days = self.days.drop_bodies(bodies_before.max(rows_before))?;
+        Ok(Dropped { row_days, body_days })
+    }
+
+    /// Writes everything into the main files.
+    pub fn close(self) {
+        for day in self.open.iter() {
+            file::checkpoint(day.connection());
+        }
+        file::checkpoint(&self.views);
+    }
+}
+
+/// The entries of each day, oldest day first.
+pub(crate) fn by_day<'a>(entries: &[&'a Sequenced]) -> BTreeMap<Day, Vec<&'a Sequenced>> {
+    let mut days: BTreeMap<Day, Vec<&Sequenced>> = BTreeMap::new();
+    for entry in entries.iter().copied() {
+        days.entry(partition(entry.entry.record())).or_default().push(entry);
+    }
+    days
+}

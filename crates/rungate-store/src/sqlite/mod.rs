@@ -1,0 +1,62 @@
+//! The SQLite backend: one data folder, one process.
+//!
+//! `control.db` holds the catalog; `log/` holds a file of rows and a segment of bodies per UTC day, and `views.db` with
+//! what outlives the days. Each file has one writer thread and a few readers. WAL with `synchronous = FULL` throughout:
+//! commits are grouped, so that syncing each of them costs little.
+
+mod bind;
+mod catalog;
+mod error;
+mod file;
+mod folder;
+mod log;
+mod migrate;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rungate_core::ports::{Catalog, Log, StoreError};
+
+use self::folder::Folder;
+
+/// The two roles over one data folder.
+pub(crate) struct Backend {
+    catalog: Arc<catalog::SqliteCatalog>,
+    log: Arc<log::SqliteLog>,
+}
+
+impl Backend {
+    /// Opens or makes the data folder.
+    pub async fn open(dir: &Path) -> Result<Self, StoreError> {
+        let dir = dir.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&dir)).await;
+        opened.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
+    fn open_blocking(dir: &Path) -> Result<Self, StoreError> {
+        let folder = Arc::new(Folder::open(dir)?);
+        let catalog = Arc::new(catalog::SqliteCatalog::open(&folder)?);
+        let log = Arc::new(log::SqliteLog::open(&folder)?);
+        Ok(Self { catalog, log })
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> Arc<dyn Catalog> {
+        Arc::clone(&self.catalog) as Arc<dyn Catalog>
+    }
+
+    /// The log.
+    pub fn log(&self) -> Arc<dyn Log> {
+        Arc::clone(&self.log) as Arc<dyn Log>
+    }
+
+    /// Ends both.
+    pub async fn close(self) {
+        self.log.close().await;
+        self.catalog.close().await;
+    }
+}
