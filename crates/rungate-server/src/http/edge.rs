@@ -97,7 +97,7 @@ impl<D: DataPlane> Edge<D> {
                     ),
                     id,
                 )
-                .map(EdgeBody::Gateway),
+                .map(EdgeBody::gateway),
         };
         stamp.apply(&mut response);
         let took = self.clock.monotonic().saturating_sub(started);
@@ -111,7 +111,7 @@ impl<D: DataPlane> Edge<D> {
         let (method, path) = (request.method(), request.uri().path());
         let route = route::find(method, path);
         if method == Method::OPTIONS {
-            return options(&route).map(EdgeBody::Gateway);
+            return options(&route).map(EdgeBody::gateway);
         }
         if let Some(page) = Page::at(path) {
             let answer = self.operations.answer(page, method, request.headers()).unwrap_or_else(|refusal| {
@@ -119,21 +119,21 @@ impl<D: DataPlane> Edge<D> {
                 operations::complete(&mut response);
                 response
             });
-            return answer.map(EdgeBody::Gateway);
+            return answer.map(EdgeBody::gateway);
         }
         if let Route::MethodNotAllowed(allow) = route {
             let mut response = refuse(&Refusal::new(Code::MethodNotAllowed, format!("use {allow}")));
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-            return response.map(EdgeBody::Gateway);
+            return response.map(EdgeBody::gateway);
         }
         if self.operations.health.stage() == Stage::Recovering {
             let refusal = Refusal::new(Code::Unavailable, "the gateway is starting");
-            return refuse(&refusal).map(EdgeBody::Gateway);
+            return refuse(&refusal).map(EdgeBody::gateway);
         }
         if route == Route::Unknown {
             return self.control(arrival, request).await;
         }
-        self.data_plane.handle(arrival, request).await.map(EdgeBody::Gateway)
+        self.data_plane.handle(arrival, request).await.map(EdgeBody::gateway)
     }
 
     async fn control(&self, arrival: Arrival, request: Request<Incoming>) -> Response<EdgeBody> {
@@ -141,7 +141,7 @@ impl<D: DataPlane> Edge<D> {
         request.extensions_mut().insert(arrival);
         let Ok(response) =
             self.control_plane.clone().oneshot(request).await.map_err(|never: Infallible| match never {});
-        response.map(EdgeBody::Control)
+        response.map(EdgeBody::control)
     }
 }
 

@@ -1,1 +1,5 @@
 //! The server through real sockets.
+
+mod client;
+mod edge;
+mod fake;
