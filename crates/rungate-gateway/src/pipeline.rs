@@ -52,7 +52,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Answers a request of the data plane.
+    /// Answers a request whose route is known.
     pub async fn handle<B>(&self, arrival: Arrival, route: Route, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
@@ -60,57 +60,27 @@ impl Pipeline {
         let (parts, body) = request.into_parts();
         let dialect = dialect_of(&route, &parts);
         let id = arrival.id;
-        let answered = match route {
-            Route::Unknown => Err(Refusal::new(
-                Code::UnknownRoute,
-                format!("No route {} {}.", parts.method, parts.uri.path()),
-            )),
-            Route::MethodNotAllowed(allow) => {
-                let message = format!("{} takes {allow}, not {}.", parts.uri.path(), parts.method);
-                let mut response =
-                    self.anonymous(&Refusal::new(Code::MethodNotAllowed, message), dialect, &arrival);
-                response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
-                return response;
-            }
-            Route::Models => self
-                .identified(&parts, &arrival)
-                .map(|key| models::list(&key, &self.keeper.catalogue, parts.uri.query())),
-            Route::Model(model) => self
-                .identified(&parts, &arrival)
-                .and_then(|key| models::one(&key, &self.keeper.catalogue, &model)),
-            Route::Call(call) => match self.key(&parts, &arrival) {
-                Ok(key) => return self.call(arrival, call, key, &parts, body).await,
-                Err(refusal) => Err(refusal),
-            },
-        };
-        answered.unwrap_or_else(|refusal| {
-            if matches!(refusal.code, Code::ModelNotFound | Code::WorkspaceMismatch) {
+        let key = match identify::key(&parts.headers, &self.directories.load(), &self.hasher, arrival.at) {
+            Ok(key) => key,
+            Err(refusal) => {
+                // Nobody knows whose request it is, so there is no log it could stand in: the edge counts it.
+                tracing::debug!(exchange = %id, code = %refusal.code, client = %arrival.client_ip, "refused");
                 return refusal.respond(dialect, id);
             }
-            self.anonymous(&refusal, dialect, &arrival)
-        })
+        };
+        let catalogue = &self.keeper.catalogue;
+        let of_workspace = identify::workspace(&parts.headers, key.workspace.workspace.id());
+        let answered = match route {
+            Route::Call(call) => return self.call(arrival, call, key, &parts, body).await,
+            Route::Models => of_workspace.map(|()| models::list(&key, catalogue, parts.uri.query())),
+            Route::Model(model) => of_workspace.and_then(|()| models::one(&key, catalogue, &model)),
+        };
+        answered.unwrap_or_else(|refusal| refusal.respond(dialect, id))
     }
 
     /// From now on an exchange that is dropped was dropped by us.
     pub fn stop(&self) {
         self.keeper.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Answers a refusal of which nobody knows whose it is: counted, not logged.
-    fn anonymous(&self, refusal: &Refusal, dialect: Dialect, arrival: &Arrival) -> Response<Body> {
-        self.keeper.observer.refused_anonymously(refusal.code);
-        tracing::debug!(exchange = %arrival.id, code = %refusal.code, client = %arrival.client_ip, "refused");
-        refusal.respond(dialect, arrival.id)
-    }
-
-    fn key(&self, parts: &Parts, arrival: &Arrival) -> Result<Arc<KeyEntry>, Refusal> {
-        identify::key(&parts.headers, &self.directories.load(), &self.hasher, arrival.at)
-    }
-
-    fn identified(&self, parts: &Parts, arrival: &Arrival) -> Result<Arc<KeyEntry>, Refusal> {
-        let key = self.key(parts, arrival)?;
-        identify::workspace(&parts.headers, key.workspace.workspace.id())?;
-        Ok(key)
     }
 
     /// A call of an identified workspace: whatever happens, it is one exchange with one outcome.
@@ -318,7 +288,6 @@ async fn refused(exchange: Exchange, refusal: &Refusal, operation: Operation) ->
 fn dialect_of(route: &Route, parts: &Parts) -> Dialect {
     match route {
         Route::Call(call) => call.operation.dialect(),
-        _ if parts.uri.path().starts_with("/v1/messages") => Dialect::Anthropic,
         Route::Models | Route::Model(_) if parts.headers.contains_key("anthropic-version") => {
             Dialect::Anthropic
         }

@@ -12,6 +12,11 @@ pub enum Route {
     Models,
     /// `GET /v1/models/{id}`; the id is still percent-encoded.
     Model(String),
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoute {
     /// The path exists, the method does not; holds the value of `Allow`.
     MethodNotAllowed(&'static str),
     /// Not a path of the data plane.
@@ -44,47 +49,48 @@ const CALLS: [(&str, Operation); 13] = [
 ];
 
 /// Finds the route of a request. Trailing slashes are not redirected: they are other paths.
-pub fn find(method: &Method, path: &str) -> Route {
+pub fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
     if let Some((_, operation)) = CALLS.iter().find(|(known, _)| *known == path) {
-        return match *method {
-            Method::POST => Route::Call(Call { operation: *operation, path_id: None }),
-            _ => Route::MethodNotAllowed("POST"),
-        };
+        return only(method, &Method::POST, "POST", || {
+            Route::Call(Call { operation: *operation, path_id: None })
+        });
     }
     if path == "/v1/models" {
-        return if method == Method::GET { Route::Models } else { Route::MethodNotAllowed("GET") };
+        return only(method, &Method::GET, "GET", || Route::Models);
     }
     if let Some(id) = path.strip_prefix("/v1/models/")
         && !id.is_empty()
     {
-        return if method == Method::GET {
-            Route::Model(id.to_owned())
-        } else {
-            Route::MethodNotAllowed("GET")
-        };
+        return only(method, &Method::GET, "GET", || Route::Model(id.to_owned()));
     }
-    match path.strip_prefix("/v1/responses/") {
-        Some(rest) => stored_response(method, rest),
-        None => Route::Unknown,
-    }
+    stored_response(method, path.strip_prefix("/v1/responses/").ok_or(NoRoute::Unknown)?)
 }
 
-fn stored_response(method: &Method, rest: &str) -> Route {
+fn only(
+    method: &Method,
+    allowed: &Method,
+    allow: &'static str,
+    route: impl FnOnce() -> Route,
+) -> Result<Route, NoRoute> {
+    if method == allowed { Ok(route()) } else { Err(NoRoute::MethodNotAllowed(allow)) }
+}
+
+fn stored_response(method: &Method, rest: &str) -> Result<Route, NoRoute> {
     let (id, action) = rest.split_once('/').map_or((rest, None), |(id, action)| (id, Some(action)));
     if id.is_empty() {
-        return Route::Unknown;
+        return Err(NoRoute::Unknown);
     }
     let operation = match (action, method) {
         (None, &Method::GET) => Operation::ResponseGet,
         (None, &Method::DELETE) => Operation::ResponseDelete,
-        (None, _) => return Route::MethodNotAllowed("DELETE, GET"),
+        (None, _) => return Err(NoRoute::MethodNotAllowed("DELETE, GET")),
         (Some("cancel"), &Method::POST) => Operation::ResponseCancel,
-        (Some("cancel"), _) => return Route::MethodNotAllowed("POST"),
+        (Some("cancel"), _) => return Err(NoRoute::MethodNotAllowed("POST")),
         (Some("input_items"), &Method::GET) => Operation::ResponseInputItems,
-        (Some("input_items"), _) => return Route::MethodNotAllowed("GET"),
-        _ => return Route::Unknown,
+        (Some("input_items"), _) => return Err(NoRoute::MethodNotAllowed("GET")),
+        _ => return Err(NoRoute::Unknown),
     };
-    Route::Call(Call { operation, path_id: Some(id.to_owned()) })
+    Ok(Route::Call(Call { operation, path_id: Some(id.to_owned()) }))
 }
 
 #[cfg(test)]
@@ -94,22 +100,22 @@ mod tests {
     #[test]
     fn every_route_has_its_methods() {
         let call = |operation, path_id: Option<&str>| {
-            Route::Call(Call { operation, path_id: path_id.map(str::to_owned) })
+            Ok(Route::Call(Call { operation, path_id: path_id.map(str::to_owned) }))
         };
         assert_eq!(find(&Method::POST, "/v1/chat/completions"), call(Operation::ChatCompletions, None));
-        assert_eq!(find(&Method::GET, "/v1/chat/completions"), Route::MethodNotAllowed("POST"));
-        assert_eq!(find(&Method::POST, "/v1/chat/completions/"), Route::Unknown);
+        assert_eq!(find(&Method::GET, "/v1/chat/completions"), Err(NoRoute::MethodNotAllowed("POST")));
+        assert_eq!(find(&Method::POST, "/v1/chat/completions/"), Err(NoRoute::Unknown));
         assert_eq!(find(&Method::GET, "/v1/responses/resp_1"), call(Operation::ResponseGet, Some("resp_1")));
         assert_eq!(
             find(&Method::GET, "/v1/responses/resp_1/input_items"),
             call(Operation::ResponseInputItems, Some("resp_1"))
         );
-        assert_eq!(find(&Method::PUT, "/v1/responses/resp_1"), Route::MethodNotAllowed("DELETE, GET"));
-        assert_eq!(find(&Method::GET, "/v1/responses/"), Route::Unknown);
+        assert_eq!(find(&Method::PUT, "/v1/responses/resp_1"), Err(NoRoute::MethodNotAllowed("DELETE, GET")));
+        assert_eq!(find(&Method::GET, "/v1/responses/"), Err(NoRoute::Unknown));
         assert_eq!(
             find(&Method::GET, "/v1/models/openai%2Fgpt-4o"),
-            Route::Model("openai%2Fgpt-4o".to_owned())
+            Ok(Route::Model("openai%2Fgpt-4o".to_owned()))
         );
-        assert_eq!(find(&Method::GET, "/v1/realtime"), Route::Unknown);
+        assert_eq!(find(&Method::GET, "/v1/realtime"), Err(NoRoute::Unknown));
     }
 }

@@ -152,14 +152,7 @@ pub fn add_ours(headers: &mut HeaderMap, exchange: &Exchange, with_cost: bool) {
     if let Some(trace) = &record.attribution.trace_id {
         add("alephant-trace-id", trace.as_str());
     }
-    // The edge adds its own warning about the request id, on every route alike.
-    let warnings: Vec<&str> = record
-        .warnings
-        .iter()
-        .map(String::as_str)
-        .filter(|warning| *warning != "x_request_id_malformed")
-        .collect();
-    if !warnings.is_empty() {
-        add("rungate-warning", &warnings.join(", "));
+    if !record.warnings.is_empty() {
+        add("rungate-warning", &record.warnings.join(", "));
     }
 }

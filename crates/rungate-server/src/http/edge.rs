@@ -19,7 +19,7 @@ use rungate_core::ports::{Clock, Entropy};
 use rungate_gateway::arrival::Arrival;
 use rungate_gateway::body::Body;
 use rungate_gateway::refusal::Refusal;
-use rungate_gateway::route::{self, Route};
+use rungate_gateway::route::{self, NoRoute, Route};
 use tower::ServiceExt as _;
 
 use crate::http::arrival::{self, REQUEST_ID, TrustedProxies};
@@ -37,10 +37,11 @@ const REQUEST_ID_MALFORMED: &str = "x_request_id_malformed";
 
 /// Serves the routes of the data plane.
 pub trait DataPlane: Send + Sync + 'static {
-    /// Answers a request whose route [`route::find`] knows.
+    /// Answers a request of one of its routes.
     fn handle(
         &self,
         arrival: Arrival,
+        route: Route,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -121,7 +122,7 @@ impl<D: DataPlane> Edge<D> {
             });
             return answer.map(EdgeBody::gateway);
         }
-        if let Route::MethodNotAllowed(allow) = route {
+        if let Err(NoRoute::MethodNotAllowed(allow)) = route {
             let mut response = refuse(&Refusal::new(Code::MethodNotAllowed, format!("use {allow}")));
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
             return response.map(EdgeBody::gateway);
@@ -130,10 +131,10 @@ impl<D: DataPlane> Edge<D> {
             let refusal = Refusal::new(Code::Unavailable, "the gateway is starting");
             return refuse(&refusal).map(EdgeBody::gateway);
         }
-        if route == Route::Unknown {
-            return self.control(arrival, request).await;
+        match route {
+            Ok(route) => self.data_plane.handle(arrival, route, request).await.map(EdgeBody::gateway),
+            Err(_) => self.control(arrival, request).await,
         }
-        self.data_plane.handle(arrival, request).await.map(EdgeBody::gateway)
     }
 
     async fn control(&self, arrival: Arrival, request: Request<Incoming>) -> Response<EdgeBody> {
@@ -148,7 +149,7 @@ impl<D: DataPlane> Edge<D> {
 fn family<B>(request: &Request<B>) -> RouteFamily {
     if Page::at(request.uri().path()).is_some() {
         RouteFamily::Operations
-    } else if route::find(request.method(), request.uri().path()) == Route::Unknown {
+    } else if route::find(request.method(), request.uri().path()) == Err(NoRoute::Unknown) {
         RouteFamily::Control
     } else {
         RouteFamily::Data
@@ -180,10 +181,10 @@ fn refuse_in_router(request: &axum::extract::Request, refusal: &Refusal) -> axum
 }
 
 /// What a client may do here, before anybody asks who it is.
-fn options(route: &Route) -> Response<Body> {
+fn options(route: &Result<Route, NoRoute>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Route::MethodNotAllowed(allow) = route
+    if let Err(NoRoute::MethodNotAllowed(allow)) = route
         && let Ok(allow) = HeaderValue::from_str(&format!("{allow}, OPTIONS"))
     {
         response.headers_mut().insert(ALLOW, allow);

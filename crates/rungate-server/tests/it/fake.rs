@@ -16,6 +16,7 @@ use rungate_core::operation::Dialect;
 use rungate_gateway::arrival::Arrival;
 use rungate_gateway::body::{Body, BrokenOff, Source};
 use rungate_gateway::refusal::Refusal;
+use rungate_gateway::route::Route;
 use rungate_server::clock::{SystemClock, SystemEntropy};
 use rungate_server::http::arrival::TrustedProxies;
 use rungate_server::http::edge::{DataPlane, Edge, RouteFamily, Witness, with_fallbacks};
@@ -42,7 +43,7 @@ pub struct Scripted {
 pub struct Plane(pub Arc<Scripted>);
 
 impl DataPlane for Plane {
-    async fn handle(&self, arrival: Arrival, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, arrival: Arrival, _: Route, request: Request<Incoming>) -> Response<Body> {
         let id = arrival.id;
         *self.0.seen.lock().unwrap() = Some(arrival);
         match request.uri().path().strip_prefix("/v1/models/").unwrap_or_default() {
