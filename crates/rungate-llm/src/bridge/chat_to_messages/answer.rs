@@ -65,7 +65,7 @@ struct OutputDetails {
 
 impl Usage {
     /// Takes in a later report of the same stream: its counts are totals, and what it does not name stays.
-    pub(super) fn update(&mut self, later: Self) {
+    pub(super) fn update(&mut self, later: &Self) {
         self.input_tokens = later.input_tokens.or(self.input_tokens);
         self.cache_read_input_tokens = later.cache_read_input_tokens.or(self.cache_read_input_tokens);
         self.cache_creation_input_tokens =

@@ -54,8 +54,22 @@ struct Chunk<'a> {
     model: &'a str,
     choices: Vec<Choice<'a>>,
     /// Null on every chunk but the last where usage was asked for, absent where it was not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<ChatUsage>>,
+    #[serde(skip_serializing_if = "StreamUsage::is_not_asked_for")]
+    usage: StreamUsage,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum StreamUsage {
+    NotAskedFor,
+    NotYet,
+    Known(ChatUsage),
+}
+
+impl StreamUsage {
+    const fn is_not_asked_for(&self) -> bool {
+        matches!(self, Self::NotAskedFor)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -153,7 +167,7 @@ impl Stream {
         if let Some(model) = message.model {
             self.model = model;
         }
-        self.usage.update(message.usage);
+        self.usage.update(&message.usage);
         self.write(Delta { role: Some("assistant"), content: Some(""), ..Delta::default() }, None, out)
     }
 
@@ -223,7 +237,9 @@ impl Stream {
         usage: Option<Usage>,
         out: &mut Vec<u8>,
     ) -> Result<(), BadAnswer> {
-        self.usage.update(usage.unwrap_or_default());
+        if let Some(usage) = usage {
+            self.usage.update(&usage);
+        }
         match delta.and_then(|delta| delta.stop_reason) {
             Some(reason) if !self.finished => {
                 self.finished = true;
@@ -238,7 +254,8 @@ impl Stream {
             return Err(BadAnswer("the stream ends without a reason to stop".to_owned()));
         }
         if self.context.include_usage {
-            write_data(out, &self.chunk(Vec::new(), Some(self.usage.of_chat())))?;
+            let usage = StreamUsage::Known(self.usage.of_chat());
+            write_data(out, &self.chunk(Vec::new(), usage))?;
         }
         out.extend_from_slice(b"data: [DONE]\n\n");
         Ok(())
@@ -264,17 +281,18 @@ impl Stream {
         finish_reason: Option<&'static str>,
         out: &mut Vec<u8>,
     ) -> Result<(), BadAnswer> {
-        write_data(out, &self.chunk(vec![Choice { index: 0, delta, logprobs: None, finish_reason }], None))
+        let usage = if self.context.include_usage { StreamUsage::NotYet } else { StreamUsage::NotAskedFor };
+        write_data(out, &self.chunk(vec![Choice { index: 0, delta, logprobs: None, finish_reason }], usage))
     }
 
-    fn chunk<'a>(&'a self, choices: Vec<Choice<'a>>, usage: Option<ChatUsage>) -> Chunk<'a> {
+    fn chunk<'a>(&'a self, choices: Vec<Choice<'a>>, usage: StreamUsage) -> Chunk<'a> {
         Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
             created: self.context.created,
             model: &self.model,
             choices,
-            usage: self.context.include_usage.then_some(usage),
+            usage,
         }
     }
 }

@@ -72,6 +72,7 @@ impl ChatUsage {
 }
 
 /// Tokens as Anthropic counts them.
+#[expect(clippy::struct_field_names, reason = "the names of the wire format")]
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(super) struct Usage {
     input_tokens: u64,
@@ -108,8 +109,8 @@ pub(in super::super) fn translate(body: &[u8], context: &AnswerContext) -> Resul
         completion.choices.into_iter().next().ok_or_else(|| BadAnswer("it has no choices".to_owned()))?;
     let finish_reason = choice.finish_reason.as_deref().unwrap_or_default();
     let refused = choice.message.refusal.as_ref().is_some_and(|refusal| !refusal.is_empty());
-    let content = content(choice.message, finish_reason)?;
-    let calls = content.iter().any(|block| matches!(block, Block::ToolUse { .. }));
+    let blocks = blocks(choice.message, finish_reason)?;
+    let calls = blocks.iter().any(|block| matches!(block, Block::ToolUse { .. }));
     write_answer(&Message {
         id: message_id(&completion.id),
         kind: "message",
@@ -117,12 +118,12 @@ pub(in super::super) fn translate(body: &[u8], context: &AnswerContext) -> Resul
         model: completion.model.as_deref().unwrap_or(&context.model),
         stop_reason: Some(stop_reason(finish_reason, calls, refused)),
         stop_sequence: None,
-        content,
+        content: blocks,
         usage: completion.usage.unwrap_or_default().of_messages(),
     })
 }
 
-fn content(message: ChatMessage, finish_reason: &str) -> Result<Vec<Block>, BadAnswer> {
+fn blocks(message: ChatMessage, finish_reason: &str) -> Result<Vec<Block>, BadAnswer> {
     let mut blocks = Vec::new();
     for text in [message.content, message.refusal].into_iter().flatten() {
         if !text.is_empty() {

@@ -119,13 +119,11 @@ pub(in super::super) struct Stream {
     text_is_open: bool,
     /// Every call so far; the first one is streamed. Given away with the reason to stop.
     calls: Vec<Call>,
-    /// Whether there were calls when the reason to stop came.
-    called: bool,
     /// What was said after the first call had begun.
     held_text: String,
     held_bytes: usize,
     refused: bool,
-    finish_reason: Option<String>,
+    stop_reason: Option<&'static str>,
     usage: ChatUsage,
 }
 
@@ -145,11 +143,10 @@ impl Stream {
             block: 0,
             text_is_open: false,
             calls: Vec::new(),
-            called: false,
             held_text: String::new(),
             held_bytes: 0,
             refused: false,
-            finish_reason: None,
+            stop_reason: None,
             usage: ChatUsage::default(),
         }
     }
@@ -170,7 +167,7 @@ impl Stream {
         }
         for choice in chunk.choices.unwrap_or_default() {
             // A message is one choice, no more than one was asked for, and nothing follows its reason to stop.
-            if choice.index == 0 && self.finish_reason.is_none() {
+            if choice.index == 0 && self.stop_reason.is_none() {
                 self.choice(choice, out)?;
             }
         }
@@ -208,7 +205,7 @@ impl Stream {
             }
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-            self.finish_reason = Some(reason);
+            self.stop_reason = Some(stop_reason(&reason, !self.calls.is_empty(), self.refused));
             self.give_held(out)?;
         }
         Ok(())
@@ -286,7 +283,6 @@ impl Stream {
     fn give_held(&mut self, out: &mut Vec<u8>) -> Result<(), BadAnswer> {
         self.end_text(out)?;
         let calls = std::mem::take(&mut self.calls);
-        self.called = !calls.is_empty();
         for (position, call) in calls.iter().enumerate() {
             if position > 0 {
                 let started = StartedBlock::ToolUse { id: &call.id, name: &call.name, input: NoInput {} };
@@ -301,10 +297,9 @@ impl Stream {
     }
 
     fn stop(&mut self, out: &mut Vec<u8>) -> Result<(), BadAnswer> {
-        let Some(finish_reason) = &self.finish_reason else {
+        let Some(stop_reason) = self.stop_reason else {
             return Err(BadAnswer("the stream ends without a finish reason".to_owned()));
         };
-        let stop_reason = stop_reason(finish_reason, self.called, self.refused);
         let delta = MessageDelta { stop_reason, stop_sequence: None };
         Outgoing::MessageDelta { delta, usage: self.usage.of_messages() }.write(out)?;
         Outgoing::MessageStop.write(out)
