@@ -166,11 +166,29 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// The fields that were left out, each named once: `messages[].name`, whatever the number of messages.
+///
+/// A client may send any number of fields by any name, and the names end up in a response header.
 #[derive(Debug, Default)]
 pub(super) struct Dropped(Vec<String>);
 
+/// The most fields that are named; [`MORE`] stands for those beyond.
+const MAX_NAMED: usize = 24;
+const MORE: &str = "more";
+const MAX_NAME_BYTES: usize = 64;
+
 impl Dropped {
     pub(super) fn note(&mut self, path: &str) {
+        let general = Self::general(path);
+        match self.0.len() {
+            _ if self.0.contains(&general) => {}
+            0..MAX_NAMED => self.0.push(general),
+            MAX_NAMED => self.0.push(MORE.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The path without indices, and of plain characters only.
+    fn general(path: &str) -> String {
         let mut general = String::with_capacity(path.len());
         let mut pieces = path.split('[');
         general.push_str(pieces.next().unwrap_or_default());
@@ -178,9 +196,10 @@ impl Dropped {
             general.push('[');
             general.push_str(piece.trim_start_matches(|character: char| character.is_ascii_digit()));
         }
-        if !self.0.contains(&general) {
-            self.0.push(general);
-        }
+        let plain = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | '[' | ']')
+        };
+        general.chars().take(MAX_NAME_BYTES).map(|each| if plain(each) { each } else { '_' }).collect()
     }
 
     /// The request with what was left out of it.
@@ -253,6 +272,20 @@ mod tests {
             dropped.note(path);
         }
         assert_eq!(dropped.0, ["messages[].name", "seed", "tools[].function.examples[]"]);
+    }
+
+    #[test]
+    fn the_names_of_left_out_fields_fit_into_a_header() {
+        let mut dropped = Dropped::default();
+        dropped.note("evil\r\nset-cookie: a=b, c;é");
+        dropped.note(&"long".repeat(100));
+        assert_eq!(dropped.0[0], "evil__set-cookie__a_b__c__");
+        assert_eq!(dropped.0[1].len(), MAX_NAME_BYTES);
+        for number in 0..100 {
+            dropped.note(&format!("field{number}"));
+        }
+        assert_eq!(dropped.0.len(), MAX_NAMED + 1);
+        assert_eq!(dropped.0.last().unwrap(), MORE);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct TranslatedRequest {
     /// The body in the provider's wire format.
     pub body: Bytes,
     /// Fields left out because the provider has no equivalent and the meaning stays: warnings `parameter_dropped`.
+    /// Each is named once, without indices (`messages[].name`), and is fit for a header: at most 64 letters, digits and
+    /// `_-.[]`; at most 25 of them, the last of which is `more` when there are more.
     pub dropped: Vec<String>,
 }
 
@@ -68,11 +70,17 @@ pub struct AnswerContext {
 }
 
 impl Bridge {
-    /// Translates a request body; `model` is the model as the provider calls it.
-    pub fn request(self, body: &[u8], model: &str) -> Result<TranslatedRequest, TranslateError> {
+    /// Translates a request body; `model` is the model as the provider calls it. `ask_usage` is whether a provider of
+    /// OpenAI's format understands being asked for the usage of a stream; Anthropic's streams tell it anyway.
+    pub fn request(
+        self,
+        body: &[u8],
+        model: &str,
+        ask_usage: bool,
+    ) -> Result<TranslatedRequest, TranslateError> {
         match self {
             Self::ChatToMessages => chat_to_messages::request::translate(body, model),
-            Self::MessagesToChat => messages_to_chat::request::translate(body, model),
+            Self::MessagesToChat => messages_to_chat::request::translate(body, model, ask_usage),
         }
     }
 

@@ -95,7 +95,11 @@ struct Named<'a> {
 }
 
 /// Translates a request.
-pub(in super::super) fn translate(body: &[u8], model: &str) -> Result<TranslatedRequest, TranslateError> {
+pub(in super::super) fn translate(
+    body: &[u8],
+    model: &str,
+    ask_usage: bool,
+) -> Result<TranslatedRequest, TranslateError> {
     let mut dropped = Dropped::default();
     let mut request = Object::of_body(body)?;
     for (name, reason) in [
@@ -132,7 +136,7 @@ pub(in super::super) fn translate(body: &[u8], model: &str) -> Result<Translated
         user: user(&mut request, &mut dropped)?,
         stream,
         // Messages streams always tell their usage.
-        stream_options: stream.then_some(StreamOptions { include_usage: true }),
+        stream_options: (stream && ask_usage).then_some(StreamOptions { include_usage: true }),
     };
 
     request.take("model");

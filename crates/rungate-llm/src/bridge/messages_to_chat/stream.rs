@@ -159,13 +159,15 @@ impl Stream {
         if let Some(error) = chunk.error {
             return write_event(out, "error", &error.in_stream());
         }
-        if !self.started {
-            self.start(chunk.id.as_deref(), chunk.model.as_deref(), out)?;
-        }
         if let Some(usage) = chunk.usage {
             self.usage = usage;
         }
-        for choice in chunk.choices.unwrap_or_default() {
+        let choices = chunk.choices.unwrap_or_default();
+        // Azure's first chunk holds the filter's verdict on the prompt and names neither id nor model.
+        if !self.started && !choices.is_empty() {
+            self.start(chunk.id.as_deref(), chunk.model.as_deref(), out)?;
+        }
+        for choice in choices {
             // A message is one choice, no more than one was asked for, and nothing follows its reason to stop.
             if choice.index == 0 && self.stop_reason.is_none() {
                 self.choice(choice, out)?;
@@ -176,7 +178,7 @@ impl Stream {
 
     fn start(&mut self, id: Option<&str>, model: Option<&str>, out: &mut Vec<u8>) -> Result<(), BadAnswer> {
         self.started = true;
-        let model = model.unwrap_or(&self.context.model);
+        let model = model.filter(|model| !model.is_empty()).unwrap_or(&self.context.model);
         let message = Message {
             id: message_id(id.unwrap_or_default()),
             kind: "message",
