@@ -72,7 +72,9 @@ pub fn prepare(
     let body = match serving.bridge {
         Some(bridge) => {
             let model = candidate.model.as_deref().unwrap_or_default();
-            let translated = bridge.request(&parsed.body, model).map_err(|error| untranslatable(&error))?;
+            let translated = bridge
+                .request(&parsed.body, model, access.provider.stream_usage)
+                .map_err(|error| untranslatable(&error))?;
             for field in &translated.dropped {
                 exchange.warn(&format!("parameter_dropped;name={field}"));
             }
