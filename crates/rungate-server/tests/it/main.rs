@@ -3,3 +3,4 @@
 mod client;
 mod edge;
 mod fake;
+mod journey;
