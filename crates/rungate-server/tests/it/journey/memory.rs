@@ -27,7 +27,7 @@ async fn idle_memory_is_small_and_the_start_is_quick() {
 
 #[tokio::test]
 async fn a_slow_provider_under_load_fills_the_bound_and_no_more() {
-    let options = ServerOptions::default().env("RUNGATE_LIMITS_MEMORY_BYTES", "33554432");
+    let options = ServerOptions::default().env("RUNGATE_LIMITS_MEMORY_BYTES", "32MiB");
     let stage = Stage::set_with(options).await;
     stage.direct("hang").await;
     let before = stage.server.resident_bytes();
