@@ -28,7 +28,6 @@ use crate::upstream::{Timeouts, headers};
 pub struct Plan {
     operation: Operation,
     candidate: Candidate,
-    choices: u32,
     include_usage: bool,
     asked_model: String,
     now: Timestamp,
@@ -47,7 +46,6 @@ impl Plan {
     ) -> Self {
         Self {
             operation: parsed.operation,
-            choices: parsed.scan.choices.max(1),
             include_usage: parsed.scan.include_usage,
             asked_model: parsed.scan.model.clone().or_else(|| candidate.model.clone()).unwrap_or_default(),
             candidate,

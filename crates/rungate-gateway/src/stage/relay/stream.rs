@@ -33,7 +33,7 @@ pub fn events(exchange: Exchange, plan: Plan, head: &Parts, body: Incoming) -> R
     let translator = plan.candidate.serving.bridge.map(|bridge| bridge.stream(plan.context()));
     // The usage that the client did not ask for is ours alone.
     let hides_usage = translator.is_none() && !plan.include_usage && plan.operation != Operation::Responses;
-    let mode = Mode::Events(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage });
+    let mode = Mode::Events(Box::new(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage });
     start(exchange, plan, head, body, mode)
 }
 
@@ -47,7 +47,7 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
     let response = head_of(&exchange, head.status, &head.headers, false);
     let relay = Relay {
         status: head.status.as_u16(),
-        meter: Meter::new(plan.candidate.serving.operation, plan.choices),
+        meter: Meter::new(plan.candidate.serving.operation),
         gathered: Gathered::new(&exchange.capture, plan.pool.clone()),
         exchange: Some(exchange),
         upstream: body,
@@ -70,7 +70,7 @@ struct Events {
 }
 
 enum Mode {
-    Events(Events),
+    Events(Box<Events>),
     /// The last piece waits, since only the end shows that it is the last.
     Bytes {
         held: Option<Bytes>,

@@ -26,7 +26,7 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
     };
     exchange.first_byte();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut meter = Meter::new(plan.candidate.serving.operation, plan.choices);
+    let mut meter = Meter::new(plan.candidate.serving.operation);
     if meter.whole(content_type, &collected).is_err() {
         return fail(exchange, plan.operation, garbage(&plan)).await;
     }

@@ -235,8 +235,7 @@ async fn w_056_a_stored_response_is_reached_by_its_own_key_only() {
 #[tokio::test]
 async fn w_048_w_047_errors_of_the_provider_are_passed_on_or_kept() {
     let stage =
-        Stage::set_with(rungate_testkit::ServerOptions::default().env("RUNGATE_UPSTREAM_RETRIES", "0"))
-            .await;
+        Stage::set_with(rungate_testkit::ServerOptions::default().env("RUNGATE_UPSTREAM_RETRIES", "0")).await;
     let client = stage.tenant.client();
     for (status, code) in
         [(400, "upstream_error"), (404, "upstream_error"), (429, "upstream_error"), (500, "upstream_error")]
