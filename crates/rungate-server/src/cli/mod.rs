@@ -3,6 +3,9 @@
 mod completions;
 mod config;
 pub mod out;
+mod owner_token;
+mod serve;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -18,6 +21,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the gateway and its control API
+    Serve(serve::Command),
+    /// Serve a simulated provider, for trying things out
+    Sim(sim::Command),
+    /// Replace a lost owner token
+    #[command(subcommand)]
+    OwnerToken(owner_token::Command),
     /// Check the configuration, or print an example of it
     #[command(subcommand)]
     Config(config::Command),
@@ -28,6 +38,9 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Serve(command) => command.run(),
+        Command::Sim(command) => command.run(),
+        Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Completions(command) => command.run(),
     };

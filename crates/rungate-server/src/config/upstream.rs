@@ -14,7 +14,11 @@ section! {
         idle_timeout_ms: Whole<100, 3_600_000> = Whole::new(60_000);
         /// Milliseconds that an exchange may take in all.
         total_timeout_ms: Whole<1_000, 86_400_000> = Whole::new(1_800_000);
-        /// Further tries after a failure that leaves nothing spent, over all candidates.
+        /// Further tries after a failure that leaves nothing spent.
         retries: Whole<0, 10> = Whole::new(2);
+        /// Milliseconds before the second try; doubled before each further one.
+        retry_pause_ms: Whole<0, 60_000> = Whole::new(250);
+        /// A provider that asks for a longer pause than this is not waited for: its answer goes to the client.
+        max_retry_pause_ms: Whole<0, 300_000> = Whole::new(5_000);
     }
 }

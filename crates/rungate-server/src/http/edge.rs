@@ -44,6 +44,9 @@ pub trait DataPlane: Send + Sync + 'static {
         route: Route,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// What is dropped from now on is dropped by us, not left by its client: shutdown cuts what is in flight.
+    fn cut(&self);
 }
 
 /// Sees every response as it leaves.
@@ -87,8 +90,10 @@ impl<D: DataPlane> Edge<D> {
         let arrival = arrival::note(peer, request.headers(), &self.proxies, &*self.clock, &*self.entropy);
         let stamp = Stamp::of(&arrival);
         let (id, started) = (arrival.id, arrival.started);
-        let (plane, family) = (Plane::of(request.uri().path()), family(&request));
-        let mut response = match unwound(self.answer(plane, arrival, request)).await {
+        let (plane, route) =
+            (Plane::of(request.uri().path()), route::find(request.method(), request.uri().path()));
+        let family = RouteFamily::of(&route, request.uri().path());
+        let mut response = match unwound(self.answer(plane, arrival, route, request)).await {
             Some(response) => response,
             None => plane
                 .respond(
@@ -106,11 +111,16 @@ impl<D: DataPlane> Edge<D> {
         response
     }
 
-    async fn answer(&self, plane: Plane, arrival: Arrival, request: Request<Incoming>) -> Response<EdgeBody> {
+    async fn answer(
+        &self,
+        plane: Plane,
+        arrival: Arrival,
+        route: Result<Route, NoRoute>,
+        request: Request<Incoming>,
+    ) -> Response<EdgeBody> {
         let id = arrival.id;
         let refuse = |refusal: &Refusal| plane.respond(refusal, id);
         let (method, path) = (request.method(), request.uri().path());
-        let route = route::find(method, path);
         if method == Method::OPTIONS {
             return options(&route).map(EdgeBody::gateway);
         }
@@ -146,13 +156,13 @@ impl<D: DataPlane> Edge<D> {
     }
 }
 
-fn family<B>(request: &Request<B>) -> RouteFamily {
-    if Page::at(request.uri().path()).is_some() {
-        RouteFamily::Operations
-    } else if route::find(request.method(), request.uri().path()) == Err(NoRoute::Unknown) {
-        RouteFamily::Control
-    } else {
-        RouteFamily::Data
+impl RouteFamily {
+    fn of(route: &Result<Route, NoRoute>, path: &str) -> Self {
+        match route {
+            Ok(_) | Err(NoRoute::MethodNotAllowed(_)) => Self::Data,
+            Err(NoRoute::Unknown) if Page::at(path).is_some() => Self::Operations,
+            Err(NoRoute::Unknown) => Self::Control,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn serve<D: DataPlane>(
     let tracker = TaskTracker::new();
     let cut = CancellationToken::new();
     let connections = Arc::new(Connections {
-        edge,
+        edge: Arc::clone(&edge),
         limits,
         tls,
         tracker: tracker.clone(),
@@ -101,6 +101,7 @@ pub async fn serve<D: DataPlane>(
     tracker.close();
     if tokio::time::timeout(limits.shutdown_grace, tracker.wait()).await.is_err() {
         tracing::warn!(connections = tracker.len(), "the grace is over: connections are cut");
+        edge.data_plane.cut();
         cut.cancel();
         tracker.wait().await;
     }

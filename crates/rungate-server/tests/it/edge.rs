@@ -1,6 +1,7 @@
 //! What holds for every response, whoever makes it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -283,6 +284,7 @@ async fn a_request_in_flight_is_finished_at_shutdown() {
     server.plane.go.notify_one();
     assert_eq!(request.await.unwrap().body, "late");
     tokio::time::timeout(PATIENCE, server.served).await.unwrap().unwrap();
+    assert!(!server.plane.was_cut.load(Ordering::Relaxed));
 }
 
 #[tokio::test]
@@ -296,6 +298,7 @@ async fn what_is_still_in_flight_after_the_grace_is_cut() {
     server.stop.cancel();
     tokio::time::timeout(PATIENCE, server.served).await.unwrap().unwrap();
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap_or(0), 0);
+    assert!(server.plane.was_cut.load(Ordering::Relaxed));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A data plane whose answer the path of the request chooses, and a server around it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -38,11 +39,17 @@ pub struct Scripted {
     pub waiting: Notify,
     /// Lets a request for `wait` go on.
     pub go: Notify,
+    /// What is in flight is being cut.
+    pub was_cut: AtomicBool,
 }
 
 pub struct Plane(pub Arc<Scripted>);
 
 impl DataPlane for Plane {
+    fn cut(&self) {
+        self.0.was_cut.store(true, Ordering::Relaxed);
+    }
+
     async fn handle(&self, arrival: Arrival, _: Route, request: Request<Incoming>) -> Response<Body> {
         let id = arrival.id;
         *self.0.seen.lock().unwrap() = Some(arrival);

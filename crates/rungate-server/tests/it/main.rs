@@ -1,6 +1,15 @@
-//! The server through real sockets.
+//! The server through real sockets, and the binary as a process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
+)]
 
+mod boot;
 mod client;
 mod edge;
 mod fake;
 mod journey;
+mod process;

@@ -1,0 +1,157 @@
+//! From a configuration to the running parts: opens the data folder, its keys and stores, and makes what a first start
+//! must make. The configuration is not kept.
+
+pub mod folder;
+pub mod keys;
+pub mod owner;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rungate_core::ports::{Clock, Entropy};
+use rungate_core::secret::Secret;
+use rungate_gateway::directory::Directories;
+use rungate_gateway::egress::EgressRules;
+use rungate_gateway::journal::{Journal, JournalConfig};
+use rungate_gateway::memory::MemoryPool;
+use rungate_llm::catalog::Catalogue;
+use rungate_store::{StoreConfig, Stores};
+
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::config::{Config, Credentials};
+use crate::http::arrival::TrustedProxies;
+use crate::http::health::Health;
+use crate::http::listener::ConnectionLimits;
+use crate::http::operations::MetricsAccess;
+use crate::http::tls;
+use crate::jobs::retention::RetentionDefaults;
+use crate::planes::PipelineSettings;
+use crate::services::Services;
+use crate::telemetry::metrics::Telemetry;
+
+/// The parts of a server that is ready to be run; see [`crate::serve::run`].
+pub struct Booted {
+    /// What handlers and jobs work with.
+    pub services: Arc<Services>,
+    /// Room for bodies.
+    pub memory: MemoryPool,
+    /// Metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Where the server is in its life.
+    pub health: Arc<Health>,
+    /// How connections are treated.
+    pub edge: EdgeSettings,
+    /// How the data plane treats providers and bodies.
+    pub pipeline: PipelineSettings,
+    /// How long things are kept.
+    pub retention: RetentionDefaults,
+    /// The owner token, when this start made it: to be shown once.
+    pub fresh_owner_token: Option<Secret>,
+    /// To be closed last.
+    pub stores: Stores,
+}
+
+/// What the edge takes from the configuration.
+pub struct EdgeSettings {
+    /// Bounds on connections.
+    pub limits: ConnectionLimits,
+    /// TLS, when it is switched on.
+    pub tls: Option<tokio_rustls::TlsAcceptor>,
+    /// Whose word counts about the client's address.
+    pub proxies: TrustedProxies,
+    /// Who may read metrics.
+    pub metrics: MetricsAccess,
+}
+
+/// Boots a server on its data folder.
+pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<Booted> {
+    let edge = edge_settings(config)?;
+    let egress = EgressRules::parse(&config.egress.allow).map_err(|entry| {
+        anyhow::anyhow!("`egress.allow` has {entry}, which is no host, address or network")
+    })?;
+    let prices = Catalogue::embedded()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
+
+    let data = &config.store.data;
+    folder::prepare(data).with_context(|| format!("the data folder {} cannot be used", data.display()))?;
+    let stores = open_stores(data).await?;
+    let keys =
+        keys::open(data, credentials.sealing_key.as_ref(), &*stores.catalog, &*clock, &*entropy).await?;
+    let owner =
+        owner::Owner { catalog: &*stores.catalog, hasher: &keys.hasher, clock: &*clock, entropy: &*entropy };
+    let fresh_owner_token = owner.ensure(credentials.owner_token.as_ref()).await?;
+
+    let directories = Arc::new(Directories::new(keys.sealing_key.clone()));
+    directories.refresh(&*stores.catalog).await?;
+    let journal = Arc::new(open_journal(config).await?);
+    let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
+    Ok(Booted {
+        telemetry: Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone())),
+        services: Arc::new(Services {
+            catalog: Arc::clone(&stores.catalog),
+            log: Arc::clone(&stores.log),
+            directories,
+            journal,
+            prices: Arc::new(prices),
+            egress: Arc::new(egress),
+            sealing_key: keys.sealing_key,
+            hasher: keys.hasher,
+            clock,
+            entropy,
+        }),
+        memory,
+        health: Arc::new(Health::default()),
+        edge,
+        pipeline: PipelineSettings::of(&config.upstream, &config.limits),
+        retention: RetentionDefaults::of(&config.retention),
+        fresh_owner_token,
+        stores,
+    })
+}
+
+/// Opens the stores in the data folder.
+pub async fn open_stores(data: &std::path::Path) -> anyhow::Result<Stores> {
+    let config = StoreConfig { dir: data.to_owned() };
+    let opened = rungate_store::open(&config).await;
+    opened.with_context(|| format!("the store in {} cannot be opened", data.display()))
+}
+
+async fn open_journal(config: &Config) -> anyhow::Result<Journal> {
+    let dir: PathBuf = config.store.data.join("journal");
+    let journal = JournalConfig {
+        dir: dir.clone(),
+        durability: config.journal.durability,
+        max_bytes: config.journal.max_bytes.bytes(),
+        segment_bytes: config.journal.segment_bytes.bytes(),
+    };
+    let opened = tokio::task::spawn_blocking(move || Journal::open(journal)).await?;
+    opened.with_context(|| format!("the journal in {} cannot be opened", dir.display()))
+}
+
+fn edge_settings(config: &Config) -> anyhow::Result<EdgeSettings> {
+    let server = &config.server;
+    let tls = match (&server.tls_cert, &server.tls_key) {
+        (Some(cert), Some(key)) => Some(tls::acceptor(cert, key).context("TLS cannot be switched on")?),
+        _ => None,
+    };
+    let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let metrics = match (&config.metrics.token, config.metrics.enabled) {
+        (_, false) => MetricsAccess::Off,
+        (Some(token), true) => MetricsAccess::Token(token.clone()),
+        (None, true) => MetricsAccess::Open,
+    };
+    Ok(EdgeSettings {
+        limits: ConnectionLimits {
+            max_connections: bytes(server.max_connections.get()),
+            max_header_bytes: bytes(server.max_header_bytes.bytes()),
+            header_read_timeout: Duration::from_secs(server.header_read_timeout_seconds.get()),
+            shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds.get()),
+        },
+        tls,
+        proxies: TrustedProxies::new(server.trusted_proxies.clone()),
+        metrics,
+    })
+}

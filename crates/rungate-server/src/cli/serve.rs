@@ -1,0 +1,133 @@
+//! `rungate serve`
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use rungate_core::secret::Secret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::boot::{self, Booted};
+use crate::cli::out;
+use crate::config::{Config, Credentials, Environment, Loaded, Server, Sources};
+use crate::{serve, shutdown};
+
+/// Serves the gateway and its control API until it is told to stop.
+#[derive(Debug, clap::Args)]
+pub struct Command {
+    /// Address and port to listen on [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Data folder, made at the first start [default: ./rungate-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Configuration file; `rungate config example` prints one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// PEM file with the certificate chain; switches TLS on
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the private key
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+}
+
+impl Command {
+    /// Runs it.
+    pub fn run(self) -> anyhow::Result<()> {
+        let environment = Environment::of_process();
+        let credentials = environment.credentials()?;
+        let loaded = Config::load(&self.sources(environment))?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(loaded, credentials))
+    }
+
+    fn sources(self, environment: Environment) -> Sources {
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        let flags = [
+            ("server", "listen", self.listen),
+            ("store", "data", self.data.map(path)),
+            ("server", "tls_cert", self.tls_cert.map(path)),
+            ("server", "tls_key", self.tls_key.map(path)),
+        ];
+        let flags =
+            flags.into_iter().filter_map(|(section, key, value)| Some((section, key, value?))).collect();
+        Sources { file: self.config, environment, flags }
+    }
+}
+
+async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {
+    let Loaded { config, warnings } = loaded;
+    crate::telemetry::logging::start(&config.log);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    // Before anything is made, so that a port that is taken leaves no trace.
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let address = listener.local_addr()?;
+    warn_of_plain_text(&config.server, address);
+
+    let booted = boot::boot(&config, &credentials).await?;
+    drop(credentials);
+    if let Some(token) = &booted.fresh_owner_token {
+        out::print(&welcome(token, &url(&booted, address)))?;
+    }
+    tracing::info!(url = url(&booted, address), data = %config.store.data.display(), "listening");
+    drop(config);
+
+    let stop = CancellationToken::new();
+    let told = async {
+        match shutdown::requested().await {
+            Ok(()) => stop.cancel(),
+            Err(error) => {
+                tracing::error!(%error, "signals cannot be received; only killing will stop the server");
+            }
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        served = serve::run(booted, listener, stop.clone()) => served,
+        never = told => match never {},
+    }
+}
+
+fn warn_of_plain_text(server: &Server, address: SocketAddr) {
+    if server.tls_cert.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "listening beyond this machine WITHOUT TLS: keys and prompts cross the network in plain text. Set --tls-cert and \
+             --tls-key, or put a proxy that ends TLS in front"
+        );
+    }
+}
+
+fn url(booted: &Booted, address: SocketAddr) -> String {
+    let scheme = if booted.edge.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+/// What a first start says, once.
+fn welcome(token: &Secret, url: &str) -> String {
+    let token = token.expose();
+    format!(
+        r#"
+Rungate is set up. This is the owner token; it is shown this once, so keep it now:
+
+    {token}
+
+Next: store a provider key, then make an agent, whose virtual key calls models.
+
+    export TOKEN=<the owner token>
+    curl {url}/api/v1/provider-keys -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
+      -d '{{"name": "openai", "provider": "openai", "secret": "sk-..."}}'
+    curl {url}/api/v1/agents -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
+      -d '{{"name": "My first agent"}}'
+
+The API is described at {url}/openapi.json. `rungate owner-token reset` replaces a lost token.
+
+"#
+    )
+}

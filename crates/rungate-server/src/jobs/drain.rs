@@ -1,0 +1,35 @@
+//! Recovers what an earlier process left in the journal, then moves what this one writes into the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rungate_gateway::journal::{drain, recover};
+use tokio_util::sync::CancellationToken;
+
+use crate::http::health::Health;
+use crate::services::Services;
+
+/// Between tries of a recovery that fails: the log is away.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs until `shutdown`, and makes the server ready when recovery is done.
+pub async fn run(services: Arc<Services>, health: Arc<Health>, shutdown: CancellationToken) {
+    while let Err(error) = recover(&services).await {
+        tracing::error!(%error, "the journal could not be brought into the log; trying again");
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+    health.ready();
+    drain::run(Arc::clone(&services.journal), Arc::clone(&services.log), shutdown).await;
+}
+
+async fn recover(services: &Services) -> Result<(), rungate_core::ports::StoreError> {
+    let recovered = recover::run(&services.journal, &*services.log, &*services.clock).await?;
+    if recovered.replayed > 0 || recovered.interrupted > 0 {
+        let (replayed, interrupted) = (recovered.replayed, recovered.interrupted);
+        tracing::info!(replayed, interrupted, "brought in what an earlier process left in the journal");
+    }
+    Ok(())
+}

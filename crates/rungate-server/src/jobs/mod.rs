@@ -1,0 +1,5 @@
+//! What runs beside the requests. Each job is one file, and one line in [`crate::serve`].
+
+pub mod drain;
+pub mod refresh;
+pub mod retention;
