@@ -77,7 +77,7 @@ fn refuses_what_is_not_one_json_object_and_repeats_none_of_it() {
         r#"{"secret":}"#,
         r#"{"secret":"#,
         r#"{"messages":[secret]}"#,
-        r#"{secret:1}"#,
+        r"{secret:1}",
         "{\"messages\":[],\"model\":\"sec\nret\"}",
         r#"{"messages":[],"model":secret}"#,
     ] {

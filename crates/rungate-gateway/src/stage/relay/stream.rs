@@ -33,7 +33,8 @@ pub fn events(exchange: Exchange, plan: Plan, head: &Parts, body: Incoming) -> R
     let translator = plan.candidate.serving.bridge.map(|bridge| bridge.stream(plan.context()));
     // The usage that the client did not ask for is ours alone.
     let hides_usage = translator.is_none() && !plan.include_usage && plan.operation != Operation::Responses;
-    let mode = Mode::Events(Box::new(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage });
+    let mode =
+        Mode::Events(Box::new(Events { splitter: Splitter::new(MAX_EVENT_BYTES), translator, hides_usage }));
     start(exchange, plan, head, body, mode)
 }
 
