@@ -12,7 +12,7 @@ const KIND: ResourceKind = ResourceKind::Agent;
 /// Makes a test of each function below.
 macro_rules! catalog_suite {
     ($open:path) => {
-        $crate::conformance::stamp! { catalog, $open:
+        $crate::conformance::stamp! { catalog, catalog, $open:
             a_document_comes_back_as_it_was_committed
             w_010_an_update_needs_the_next_version
             a_unique_name_is_taken_once_over_all_workspaces

@@ -4,13 +4,17 @@
 //! async function that gives an empty store as `(guard, Stores)`. The guard lives as long as the test.
 
 pub(crate) mod catalog;
+pub(crate) mod fixture;
+pub(crate) mod log;
+pub(crate) mod search;
+pub(crate) mod sums;
 
 macro_rules! stamp {
-    ($role:ident, $open:path: $($name:ident)*) => {$(
+    ($role:ident, $suite:ident, $open:path: $($name:ident)*) => {$(
         #[tokio::test]
         async fn $name() {
             let (_guard, stores) = $open().await;
-            $crate::conformance::$role::$name(stores.$role.as_ref()).await;
+            $crate::conformance::$suite::$name(stores.$role.as_ref()).await;
             stores.close().await;
         }
     )*};

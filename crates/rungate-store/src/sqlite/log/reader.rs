@@ -308,6 +308,18 @@ impl Select {
     }
 }
 
+/// The query of a page, to look at its plan.
+#[cfg(test)]
+pub(crate) fn page_query(
+    workspace: WorkspaceId,
+    filter: &ExchangeFilter,
+    page: &PageRequest,
+) -> Result<(String, Vec<Value>), StoreError> {
+    let select = Select::page(workspace, filter, page)?;
+    let sql = select.sql(COLUMNS, &order_by(select.time, "e.id", page.order, limit(page)));
+    Ok((sql, select.clause.values().to_vec()))
+}
+
 /// The columns of a row as they are kept.
 struct Stored {
     record: String,

@@ -84,7 +84,7 @@ impl DayWriter {
             // Without a row (moved aside, or dropped by retention) there is nothing to repeat.
             let Some((opened, closed)): Option<(Option<i64>, Option<i64>)> = row else { continue };
             let by = if matches!(entry.entry, Entry::Opened { .. }) { opened } else { closed };
-            if by.is_some() && by != Some(integer(entry.sequence.0)) {
+            if by != Some(integer(entry.sequence.0)) {
                 repeated.insert(entry.sequence);
             }
         }

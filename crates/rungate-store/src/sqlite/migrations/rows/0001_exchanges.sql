@@ -64,3 +64,19 @@ CREATE TABLE applied (
     sequence INTEGER NOT NULL
 ) STRICT;
 INSERT INTO applied (only_row, sequence) VALUES (1, 0);
+
+-- What a busy day looks like, so that lists are led by the column that narrows them most. Without this the planner takes
+-- the index by time for nearly all of them.
+ANALYZE;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('exchange', 'exchange_by_time', '200000 50000 2 1'),
+    ('exchange', 'exchange_by_key', '200000 50000 2000 1'),
+    ('exchange', 'exchange_by_agent', '200000 50000 2000 1'),
+    ('exchange', 'exchange_by_agent_id', '200000 50000 2000 1'),
+    ('exchange', 'exchange_by_request_id', '100000 25000 1 1'),
+    ('exchange', 'exchange_by_run', '100000 25000 10 1'),
+    ('exchange', 'exchange_by_session', '100000 25000 20 1'),
+    ('exchange', 'exchange_by_trace', '100000 25000 10 1'),
+    ('exchange', 'exchange_by_user', '100000 25000 50 1'),
+    ('exchange', 'exchange_by_response_id', '50000 12500 1 1'),
+    ('exchange', 'exchange_by_error', '5000 1250 1');

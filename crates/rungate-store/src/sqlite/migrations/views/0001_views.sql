@@ -85,3 +85,11 @@ CREATE TABLE applied (
     sequence INTEGER NOT NULL
 ) STRICT;
 INSERT INTO applied (only_row, sequence) VALUES (1, 0);
+
+-- What a busy installation looks like; see the days of rows.
+ANALYZE;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('run', 'run_by_time', '1000000 250000 2 1'),
+    ('run', 'run_by_session', '1000000 250000 10 1'),
+    ('run', 'run_by_trace', '1000000 250000 2 1'),
+    ('session', 'session_by_time', '200000 50000 2 1');

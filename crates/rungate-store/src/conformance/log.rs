@@ -1,0 +1,302 @@
+//! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
+
+use rungate_core::exchange::{Entry, ExchangeFilter, Outcome, Sequence};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId};
+use rungate_core::page::{Order, PageRequest};
+use rungate_core::ports::{Bodies, Dropped, Log};
+use uuid::Uuid;
+
+use super::fixture::{OURS, THEIRS, at, body, closed, exchange, first_day, numbered, opened, opening};
+use super::search::all_pages;
+
+/// Makes a test of each function of the log's suite.
+macro_rules! log_suite {
+    ($open:path) => {
+        $crate::conformance::stamp! { log, log, $open:
+            an_opening_is_pending_until_its_closing
+            a_closing_without_opening_is_kept_whole
+            an_exchange_opened_and_closed_in_one_batch_is_one_row
+            what_was_applied_is_not_applied_again
+            a_second_closing_changes_nothing
+            times_come_back_to_the_microsecond
+            an_id_that_carries_no_time_is_found
+            bodies_come_back_whatever_their_size
+            w_023_two_requests_with_one_request_id_are_both_found
+            the_newest_exchange_of_a_response_id_is_found
+            w_007_a_workspace_reads_nothing_of_anothers
+            retention_drops_whole_days
+        }
+        $crate::conformance::stamp! { log, search, $open:
+            w_104_each_filter_gives_exactly_its_rows
+            w_104_each_run_filter_gives_exactly_its_runs
+            w_104_each_session_filter_gives_exactly_its_sessions
+            w_009_pages_over_days_neither_repeat_nor_skip
+        }
+        $crate::conformance::stamp! { log, sums, $open:
+            w_104_totals_equal_the_sum_of_rows
+            a_run_shows_what_its_exchanges_say
+            counts_out_of_range_do_not_stop_the_log
+        }
+    };
+}
+pub(crate) use log_suite;
+
+pub(crate) async fn an_opening_is_pending_until_its_closing(log: &dyn Log) {
+    let record = exchange(1, OURS, at(0, 5));
+    log.apply(&numbered(1, [opened(&record)])).await.unwrap();
+    assert_eq!(log.applied().await.unwrap(), Sequence(1));
+    assert_eq!(log.pending().await.unwrap(), [opening(&record)]);
+    let row = log.get(OURS, record.id).await.unwrap().unwrap();
+    assert_eq!(row.record, opening(&record));
+    assert!(!row.has_request_body && !row.has_response_body);
+
+    log.apply(&numbered(2, [closed(&record)])).await.unwrap();
+    assert_eq!(log.pending().await.unwrap(), []);
+    assert_eq!(log.get(OURS, record.id).await.unwrap().unwrap().record, record);
+    assert_eq!(log.applied().await.unwrap(), Sequence(2));
+    assert_eq!(log.count(OURS, &ExchangeFilter::default()).await.unwrap(), 1);
+}
+
+pub(crate) async fn a_closing_without_opening_is_kept_whole(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 0));
+    record.outcome = Outcome::Refused;
+    let entry = Entry::Closed {
+        record: Box::new(record.clone()),
+        request: Some(body("asked")),
+        response: Some(body("refused")),
+    };
+    log.apply(&numbered(1, [entry])).await.unwrap();
+    let row = log.get(OURS, record.id).await.unwrap().unwrap();
+    assert_eq!(row.record, record);
+    assert!(row.has_request_body && row.has_response_body);
+    assert_eq!(log.pending().await.unwrap(), []);
+}
+
+pub(crate) async fn an_exchange_opened_and_closed_in_one_batch_is_one_row(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 0));
+    record.attribution.run_id = Some(RunId::parse("run").unwrap());
+    let open = Entry::Opened { record: Box::new(opening(&record)), request: Some(body("asked")) };
+    let close =
+        Entry::Closed { record: Box::new(record.clone()), request: None, response: Some(body("answer")) };
+    log.apply(&numbered(1, [open, close])).await.unwrap();
+    assert_eq!(all_pages(log, &ExchangeFilter::default(), Order::Desc, 10).await, [record.clone()]);
+    let bodies = log.bodies(OURS, record.id).await.unwrap().unwrap();
+    assert_eq!(bodies, Bodies { request: Some(body("asked")), response: Some(body("answer")) });
+    let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+    assert_eq!((run.open, run.totals.requests), (0, 1));
+}
+
+pub(crate) async fn what_was_applied_is_not_applied_again(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 0));
+    record.attribution.run_id = Some(RunId::parse("run").unwrap());
+    let second = exchange(2, OURS, at(1, 0));
+    let journal = numbered(1, [opened(&record), closed(&record), opened(&second), closed(&second)]);
+    log.apply(&journal[..3]).await.unwrap();
+    log.apply(&journal[..2]).await.unwrap();
+    log.apply(&journal).await.unwrap();
+    log.apply(&journal).await.unwrap();
+    log.apply(&[]).await.unwrap();
+    assert_eq!(log.applied().await.unwrap(), Sequence(4));
+    assert_eq!(log.count(OURS, &ExchangeFilter::default()).await.unwrap(), 2);
+    assert_eq!(log.pending().await.unwrap(), []);
+    let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+    assert_eq!((run.open, run.totals.requests), (0, 1));
+}
+
+pub(crate) async fn a_second_closing_changes_nothing(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 0));
+    record.attribution.run_id = Some(RunId::parse("run").unwrap());
+    let mut other = record.clone();
+    other.outcome = Outcome::Interrupted;
+    let batches =
+        [vec![opened(&record), closed(&record), closed(&other)], vec![closed(&other), opened(&record)]];
+    let mut sequence = 1;
+    for batch in batches {
+        let batch = numbered(sequence, batch);
+        sequence += batch.len() as u64;
+        log.apply(&batch).await.unwrap();
+        assert_eq!(log.get(OURS, record.id).await.unwrap().unwrap().record, record);
+        let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+        assert_eq!((run.open, run.totals.requests), (0, 1));
+        assert_eq!(log.pending().await.unwrap(), []);
+    }
+}
+
+pub(crate) async fn times_come_back_to_the_microsecond(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 1_234_567));
+    record.attribution.run_id = Some(RunId::parse("run").unwrap());
+    record.attribution.session_id = Some(SessionId::parse("session").unwrap());
+    log.apply(&numbered(1, [opened(&record)])).await.unwrap();
+    assert_eq!(log.pending().await.unwrap()[0].created_at, record.created_at);
+    assert_eq!(log.get(OURS, record.id).await.unwrap().unwrap().record.created_at, record.created_at);
+    let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+    assert_eq!((run.started_at, run.last_activity_at), (record.created_at, record.created_at));
+    let session = log.session(OURS, &SessionId::parse("session").unwrap()).await.unwrap().unwrap();
+    assert_eq!((session.first_at, session.last_at), (record.created_at, record.created_at));
+}
+
+pub(crate) async fn an_id_that_carries_no_time_is_found(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(1, 0));
+    record.id = ExchangeId::new(Uuid::from_u128(99));
+    let entry =
+        Entry::Closed { record: Box::new(record.clone()), request: Some(body("asked")), response: None };
+    log.apply(&numbered(1, [closed(&exchange(2, OURS, at(0, 0))), entry])).await.unwrap();
+    assert_eq!(log.get(OURS, record.id).await.unwrap().unwrap().record, record);
+    assert_eq!(log.bodies(OURS, record.id).await.unwrap().unwrap().request, Some(body("asked")));
+    assert_eq!(log.get(OURS, ExchangeId::new(Uuid::from_u128(98))).await.unwrap(), None);
+}
+
+pub(crate) async fn bodies_come_back_whatever_their_size(log: &dyn Log) {
+    let sizes = [0, 1, 1_000, 200_000, 262_144, 262_145, 3_000_000];
+    let text = |size: usize| (0..size).map(|place| b"abcdefghij"[place * place % 10]).collect::<Vec<u8>>();
+    let mut journal = Vec::new();
+    for (number, size) in (0..).zip(sizes) {
+        let record = exchange(number, OURS, at(0, i64::try_from(size).unwrap()));
+        let mut request = body(text(size));
+        request.truncated = number == 1;
+        let mut response = body(text(size / 2));
+        response.redacted = number == 2;
+        journal.push((record, request, response));
+    }
+    let opened = journal.iter().map(|(record, request, _)| Entry::Opened {
+        record: Box::new(opening(record)),
+        request: Some(request.clone()),
+    });
+    log.apply(&numbered(1, opened)).await.unwrap();
+    let closed = journal.iter().map(|(record, _, response)| Entry::Closed {
+        record: Box::new(record.clone()),
+        request: None,
+        response: Some(response.clone()),
+    });
+    log.apply(&numbered(8, closed)).await.unwrap();
+    for (record, request, response) in journal {
+        let bodies = log.bodies(OURS, record.id).await.unwrap().unwrap();
+        assert!(bodies.request.as_ref() == Some(&request), "request of {} bytes", request.bytes.len());
+        assert!(bodies.response.as_ref() == Some(&response), "response of {} bytes", response.bytes.len());
+        let row = log.get(OURS, record.id).await.unwrap().unwrap();
+        assert!(row.has_request_body && row.has_response_body);
+    }
+    let without = exchange(50, OURS, at(0, 50));
+    log.apply(&numbered(15, [super::fixture::closed(&without)])).await.unwrap();
+    assert_eq!(log.bodies(OURS, without.id).await.unwrap(), Some(Bodies::default()));
+    assert_eq!(log.bodies(OURS, exchange(51, OURS, at(0, 51)).id).await.unwrap(), None);
+}
+
+pub(crate) async fn w_023_two_requests_with_one_request_id_are_both_found(log: &dyn Log) {
+    let id = RequestId::parse("same").unwrap();
+    let mut records: Vec<_> = [(1, 0, 5), (2, 0, 9), (3, 2, 1)]
+        .map(|(number, day, micros)| {
+            let mut record = exchange(number, OURS, at(day, micros));
+            record.request_id = Some(id.clone());
+            record
+        })
+        .into();
+    let mut foreign = exchange(4, THEIRS, at(1, 0));
+    foreign.request_id = Some(id.clone());
+    let others = [foreign, exchange(5, OURS, at(1, 1))];
+    log.apply(&numbered(1, records.iter().chain(&others).map(closed))).await.unwrap();
+    records.reverse();
+    let found = log.by_request_id(OURS, &id, 10).await.unwrap();
+    assert_eq!(found.into_iter().map(|row| row.record).collect::<Vec<_>>(), records);
+    let found = log.by_request_id(OURS, &id, 2).await.unwrap();
+    assert_eq!(found.into_iter().map(|row| row.record).collect::<Vec<_>>(), records[..2]);
+    assert_eq!(log.by_request_id(OURS, &RequestId::parse("other").unwrap(), 2).await.unwrap(), []);
+}
+
+pub(crate) async fn the_newest_exchange_of_a_response_id_is_found(log: &dyn Log) {
+    let mut old = exchange(1, OURS, at(0, 0));
+    old.response_id = Some("resp_1".to_owned());
+    let mut new = exchange(2, OURS, at(1, 0));
+    new.response_id.clone_from(&old.response_id);
+    log.apply(&numbered(1, [opened(&old), opened(&new), closed(&old)])).await.unwrap();
+    assert_eq!(log.by_response_id(OURS, "resp_1").await.unwrap(), Some(old));
+    log.apply(&numbered(4, [closed(&new)])).await.unwrap();
+    assert_eq!(log.by_response_id(OURS, "resp_1").await.unwrap(), Some(new));
+    assert_eq!(log.by_response_id(THEIRS, "resp_1").await.unwrap(), None);
+    assert_eq!(log.by_response_id(OURS, "resp_").await.unwrap(), None);
+}
+
+pub(crate) async fn w_007_a_workspace_reads_nothing_of_anothers(log: &dyn Log) {
+    let (run, session, request) = (
+        RunId::parse("shared").unwrap(),
+        SessionId::parse("shared").unwrap(),
+        RequestId::parse("shared").unwrap(),
+    );
+    let of = |number, workspace, cost| {
+        let mut record = exchange(number, workspace, at(0, 0));
+        record.attribution.run_id = Some(run.clone());
+        record.attribution.session_id = Some(session.clone());
+        record.attribution.trace_id = Some(TraceId::parse("shared").unwrap());
+        record.request_id = Some(request.clone());
+        record.cost = Some(rungate_core::money::NanoUsd::from_nanos(cost));
+        record
+    };
+    let (ours, theirs) = (of(1, OURS, 3), of(2, THEIRS, 5));
+    log.apply(&numbered(1, [closed(&ours), closed(&theirs)])).await.unwrap();
+    assert_eq!(log.get(OURS, theirs.id).await.unwrap(), None);
+    assert_eq!(log.bodies(OURS, theirs.id).await.unwrap(), None);
+    assert_eq!(log.by_request_id(OURS, &request, 9).await.unwrap().len(), 1);
+    assert_eq!(all_pages(log, &ExchangeFilter::default(), Order::Desc, 9).await, [ours]);
+    let filter = ExchangeFilter { ids: vec![theirs.id], ..ExchangeFilter::default() };
+    assert_eq!(log.count(OURS, &filter).await.unwrap(), 0);
+    let page = PageRequest { limit: 9, ..PageRequest::default() };
+    assert_eq!(
+        log.runs(OURS, &rungate_core::exchange::RunFilter::default(), &page).await.unwrap().items.len(),
+        1
+    );
+    let our_run = log.run(OURS, &run).await.unwrap().unwrap();
+    let their_run = log.run(THEIRS, &run).await.unwrap().unwrap();
+    assert_eq!((our_run.totals.cost.nanos(), their_run.totals.cost.nanos()), (3, 5));
+    assert_eq!(log.run_by_uuid(OURS, our_run.id).await.unwrap(), Some(our_run));
+    assert_eq!(log.run_by_uuid(OURS, their_run.id).await.unwrap(), None);
+    let our_session = log.session(OURS, &session).await.unwrap().unwrap();
+    assert_eq!(our_session.totals.cost.nanos(), 3);
+    let day = first_day();
+    for dimension in rungate_core::exchange::Dimension::ALL {
+        for (_, totals) in log.totals(OURS, dimension, day, day).await.unwrap() {
+            assert_eq!(totals.cost.nanos(), 3, "{dimension:?}");
+        }
+    }
+}
+
+pub(crate) async fn retention_drops_whole_days(log: &dyn Log) {
+    let records: Vec<_> = (0..3)
+        .map(|day| {
+            let mut record = exchange(1, OURS, at(day, 0));
+            record.attribution.run_id = Some(RunId::parse("run").unwrap());
+            record
+        })
+        .collect();
+    let whole = |record: &rungate_core::exchange::ExchangeRecord| Entry::Closed {
+        record: Box::new(record.clone()),
+        request: Some(body("asked")),
+        response: Some(body("answered")),
+    };
+    let journal = numbered(1, records.iter().map(whole));
+    log.apply(&journal).await.unwrap();
+    for record in &records {
+        assert!(log.get(OURS, record.id).await.unwrap().is_some());
+    }
+
+    let day = first_day();
+    assert_eq!(log.retain(day, day).await.unwrap(), Dropped::default());
+    let dropped = log.retain(day.plus(1), day.plus(2)).await.unwrap();
+    assert_eq!(dropped, Dropped { row_days: 1, body_days: 2 });
+    assert_eq!(log.get(OURS, records[0].id).await.unwrap(), None);
+    assert_eq!(log.bodies(OURS, records[0].id).await.unwrap(), None);
+    let without = log.get(OURS, records[1].id).await.unwrap().unwrap();
+    assert!(!without.has_request_body && !without.has_response_body);
+    assert_eq!(log.bodies(OURS, records[1].id).await.unwrap(), Some(Bodies::default()));
+    assert!(log.get(OURS, records[2].id).await.unwrap().unwrap().has_request_body);
+    assert_eq!(log.bodies(OURS, records[2].id).await.unwrap().unwrap().response, Some(body("answered")));
+    assert_eq!(all_pages(log, &ExchangeFilter::default(), Order::Asc, 9).await, records[1..]);
+
+    // What they add up to stays, a replay of what was dropped brings nothing back, and the log goes on.
+    log.apply(&journal).await.unwrap();
+    let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+    assert_eq!(run.totals.requests, 3);
+    assert_eq!(log.count(OURS, &ExchangeFilter::default()).await.unwrap(), 2);
+    let late = exchange(9, OURS, at(1, 9));
+    log.apply(&numbered(4, [whole(&late)])).await.unwrap();
+    assert_eq!(log.bodies(OURS, late.id).await.unwrap().unwrap().request, Some(body("asked")));
+}
