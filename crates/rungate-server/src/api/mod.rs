@@ -10,8 +10,12 @@ pub mod idempotency;
 pub mod json;
 pub mod paging;
 pub mod params;
+pub mod provider_keys;
 pub mod resources;
+pub mod spend;
+pub mod tokens;
 pub mod version;
+pub mod view;
 
 use std::sync::Arc;
 
@@ -24,7 +28,10 @@ use error::ApiError;
 
 /// Everything under `/api`.
 pub fn router(services: Arc<Services>) -> Router {
-    let v1 = Router::new().fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    let v1 = Router::new()
+        .merge(provider_keys::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method);
     Router::new()
         .nest("/api/v1", v1)
         .route("/api", any(unknown_path))
