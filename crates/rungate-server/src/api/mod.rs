@@ -3,6 +3,7 @@
 //! Reading order: what every handler shares (`error`, `envelope`, `params`, `paging`, `auth`, `json`, `version`,
 //! `resources`, `idempotency`), then the resources, each of which imports only from those.
 
+pub mod agents;
 pub mod auth;
 pub mod envelope;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod spend;
 pub mod tokens;
 pub mod version;
 pub mod view;
+pub mod virtual_keys;
 
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ use error::ApiError;
 pub fn router(services: Arc<Services>) -> Router {
     let v1 = Router::new()
         .merge(provider_keys::routes())
+        .merge(agents::routes())
+        .merge(virtual_keys::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method);
     Router::new()

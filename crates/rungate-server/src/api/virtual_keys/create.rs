@@ -1,0 +1,114 @@
+//! `POST /virtual-keys`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use rungate_core::agent::{ExpiryPreset, Head, KeyStatus, VirtualKey};
+use rungate_core::id::ProviderKeyId;
+use rungate_core::ports::{Write, fresh_uuid};
+use rungate_core::time::Timestamp;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::owner::{self, EntityType};
+use super::view::VirtualKeyView;
+use super::{LATER, expiry};
+use crate::api::auth::{Caller, Writer};
+use crate::api::envelope::{Envelope, to_json};
+use crate::api::error::ApiError;
+use crate::api::idempotency::Post;
+use crate::api::json::{Checks, Later, Request};
+use crate::api::spend::Spend;
+use crate::api::tokens;
+use crate::services::Services;
+
+/// A new virtual key. Only the label is needed.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateVirtualKey {
+    /// 1 to 100 characters.
+    label: String,
+    /// The provider key its requests go through; absent: any usable one.
+    #[serde(default, alias = "providerKeyId")]
+    #[schema(value_type = Option<String>)]
+    master_key_id: Option<ProviderKeyId>,
+    /// Whom it stands for; absent: the member who makes it.
+    #[serde(default)]
+    entity_type: Option<EntityType>,
+    /// An agent by either of its ids, or a member.
+    #[serde(default)]
+    entity_id: Option<String>,
+    /// The model of requests that name none.
+    #[serde(default)]
+    default_model: Option<String>,
+    /// Globs; empty: all.
+    #[serde(default)]
+    allowed_models: Vec<String>,
+    /// Globs; win over the allowed ones.
+    #[serde(default)]
+    blocked_models: Vec<String>,
+    /// `never` (default), `7d`, `30d`, `90d` or `custom`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    expiry_preset: Option<ExpiryPreset>,
+    /// For `custom`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+impl Request for CreateVirtualKey {
+    const LATER: &'static [Later] = LATER;
+
+    fn check(&self, checks: &mut Checks) {
+        checks.length("label", &self.label, 1..=100);
+        checks.length_of("defaultModel", self.default_model.as_ref(), 1..=200);
+        checks.globs("allowedModels", &self.allowed_models);
+        checks.globs("blockedModels", &self.blocked_models);
+    }
+}
+
+/// Make a virtual key; its token is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api/v1/virtual-keys", tag = "Virtual keys", request_body = CreateVirtualKey,
+    responses((status = 201, body = Envelope<VirtualKeyView>)))]
+pub async fn create(
+    State(services): State<Arc<Services>>,
+    Writer(caller): Writer,
+    Post { body, once }: Post<CreateVirtualKey>,
+) -> Result<Response, ApiError> {
+    let fresh = tokens::virtual_key(&*services.entropy, &body.label);
+    let key = new_key(&services, &caller, body, &fresh).await?;
+    let writes = vec![Write::insert(&key)?];
+    let view = VirtualKeyView::new(key, &Spend::nothing(), services.clock.now()).with_token(&fresh.token);
+    once.commit(&services, writes, StatusCode::CREATED, to_json(&Envelope::of(view))?).await
+}
+
+async fn new_key(
+    services: &Services,
+    caller: &Caller,
+    body: CreateVirtualKey,
+    fresh: &tokens::Fresh,
+) -> Result<VirtualKey, ApiError> {
+    let owner = owner::resolve(services, caller, body.entity_type, body.entity_id.as_deref()).await?;
+    let provider_key_id = owner::provider_key(services, caller.workspace, body.master_key_id).await?;
+    let now = services.clock.now();
+    let (expiry_preset, expires_at) = expiry::resolve(body.expiry_preset, body.expires_at, now)?;
+    Ok(VirtualKey {
+        head: Head::new(fresh_uuid(&*services.entropy, now), caller.workspace, now),
+        label: body.label,
+        key_prefix: fresh.prefix.clone(),
+        token_hash: services.hasher.hash(fresh.token.expose()),
+        previous: None,
+        status: KeyStatus::Active,
+        disabled_by: None,
+        owner,
+        provider_key_id,
+        default_model: body.default_model,
+        allowed_models: body.allowed_models,
+        blocked_models: body.blocked_models,
+        expires_at,
+        expiry_preset,
+    })
+}

@@ -1,0 +1,57 @@
+//! `GET /virtual-keys`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use rungate_core::agent::VirtualKey;
+use rungate_core::exchange::Dimension;
+use rungate_core::id::AgentRef;
+use rungate_core::ports::CatalogFilter;
+
+use super::view::VirtualKeyView;
+use crate::api::agents;
+use crate::api::auth::Caller;
+use crate::api::envelope::{Envelope, ok};
+use crate::api::error::ApiError;
+use crate::api::paging::{List, Paging, PagingParams};
+use crate::api::params::Params;
+use crate::api::resources;
+use crate::api::spend::Spend;
+use crate::services::Services;
+
+/// List virtual keys, newest first. `entityId` takes either id of an agent.
+#[utoipa::path(get, path = "/api/v1/virtual-keys", tag = "Virtual keys",
+    params(PagingParams, ("status" = Option<String>, Query), ("entityType" = Option<String>, Query),
+        ("entityId" = Option<String>, Query), ("search" = Option<String>, Query)),
+    responses((status = 200, body = Envelope<List<VirtualKeyView>>)))]
+pub async fn list(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let paging = Paging::read(&params, "virtual-keys")?;
+    let mut filter = CatalogFilter { facets: Vec::new(), search: params.get("search").map(str::to_owned) };
+    let statuses = params.one_of("status", &["active", "disabled", "revoked"])?;
+    let types = params.one_of("entityType", &["agent", "member"])?;
+    let mut entities = Vec::new();
+    for text in params.all("entityId") {
+        let reference = AgentRef::parse(text)
+            .map_err(|error| ApiError::field("entityId", "format", error.to_string()))?;
+        entities.push(match reference {
+            AgentRef::Id(id) => id.to_string(),
+            external @ AgentRef::External(_) => {
+                agents::find(&services, caller.workspace, &external).await?.id().to_string()
+            }
+        });
+    }
+    for (facet, values) in [("status", statuses), ("entity_type", types), ("entity_id", entities)] {
+        if !values.is_empty() {
+            filter.facets.push((facet.to_owned(), values));
+        }
+    }
+    let spend = Spend::of_all(&services, caller.workspace, Dimension::VirtualKey).await;
+    let now = services.clock.now();
+    let view = |key: VirtualKey| VirtualKeyView::new(key, &spend, now);
+    Ok(ok(resources::list(&services, caller.workspace, &filter, &paging, view).await?))
+}

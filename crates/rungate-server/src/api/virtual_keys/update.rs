@@ -1,0 +1,121 @@
+//! `PATCH /virtual-keys/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use rungate_core::agent::{ExpiryPreset, KeyStatus, Resource as _, VirtualKey};
+use rungate_core::code::Code;
+use rungate_core::id::ProviderKeyId;
+use rungate_core::ports::Write;
+use rungate_core::time::Timestamp;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::view::VirtualKeyView;
+use super::{LATER, expiry, get, owner};
+use crate::api::auth::Writer;
+use crate::api::envelope::{Envelope, ok};
+use crate::api::error::ApiError;
+use crate::api::json::{Checks, Json, Later, Request, nullable};
+use crate::api::params::KeyId;
+use crate::api::resources;
+use crate::api::version::IfMatch;
+use crate::services::Services;
+
+/// Changes to a virtual key; whom it stands for is fixed.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateVirtualKey {
+    /// 1 to 100 characters.
+    label: Option<String>,
+    /// `active` or `disabled`.
+    status: Option<Switch>,
+    /// Null: any usable one.
+    #[serde(default, alias = "providerKeyId", deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    master_key_id: Option<Option<ProviderKeyId>>,
+    /// Null: none.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>)]
+    default_model: Option<Option<String>>,
+    /// Globs; empty: all.
+    allowed_models: Option<Vec<String>>,
+    /// Globs; win over the allowed ones.
+    blocked_models: Option<Vec<String>>,
+    /// `never`, `7d`, `30d`, `90d` (from now on) or `custom`.
+    #[schema(value_type = Option<String>)]
+    expiry_preset: Option<ExpiryPreset>,
+    /// For `custom`; null: never.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Option<Timestamp>>,
+    /// The version this change rests on.
+    version: Option<u64>,
+}
+
+/// Whether a virtual key is accepted.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// Accepted.
+    Active,
+    /// Refused, until it is switched on again.
+    Disabled,
+}
+
+impl Request for UpdateVirtualKey {
+    const LATER: &'static [Later] = LATER;
+
+    fn check(&self, checks: &mut Checks) {
+        checks.length_of("label", self.label.as_ref(), 1..=100);
+        checks.length_of("defaultModel", self.default_model.as_ref().and_then(Option::as_ref), 1..=200);
+        checks.globs("allowedModels", self.allowed_models.as_deref().unwrap_or_default());
+        checks.globs("blockedModels", self.blocked_models.as_deref().unwrap_or_default());
+    }
+}
+
+/// Change a virtual key. In force on this node when it is answered, on every other within a second.
+#[utoipa::path(patch, path = "/api/v1/virtual-keys/{id}", tag = "Virtual keys", params(("id" = String, Path)),
+    request_body = UpdateVirtualKey, responses((status = 200, body = Envelope<VirtualKeyView>)))]
+pub async fn update(
+    State(services): State<Arc<Services>>,
+    Writer(caller): Writer,
+    KeyId(id): KeyId,
+    if_match: IfMatch,
+    Json(body): Json<UpdateVirtualKey>,
+) -> Result<Response, ApiError> {
+    let key: VirtualKey = resources::require(&services, caller.workspace, id, "virtual key").await?;
+    if_match.check(body.version, &key.head)?;
+    if let Some(provider_key) = body.master_key_id {
+        owner::provider_key(&services, caller.workspace, provider_key).await?;
+    }
+    let now = services.clock.now();
+    let changed = apply(key, body, now)?.touched(now);
+    resources::commit(&services, vec![Write::update(&changed)?]).await?;
+    Ok(ok(get::view(&services, changed).await))
+}
+
+fn apply(mut key: VirtualKey, body: UpdateVirtualKey, now: Timestamp) -> Result<VirtualKey, ApiError> {
+    if let Some(switch) = body.status {
+        if key.status == KeyStatus::Revoked {
+            let message = "a revoked key stays revoked; make a new one";
+            return Err(ApiError::new(Code::InvalidRequest, message).at("status"));
+        }
+        key.disabled_by = None;
+        key.status = match switch {
+            Switch::Active => KeyStatus::Active,
+            Switch::Disabled => KeyStatus::Disabled,
+        };
+    }
+    if body.expiry_preset.is_some() || body.expires_at.is_some() {
+        (key.expiry_preset, key.expires_at) =
+            expiry::resolve(body.expiry_preset, body.expires_at.flatten(), now)?;
+    }
+    key.label = body.label.unwrap_or(key.label);
+    key.provider_key_id = body.master_key_id.unwrap_or(key.provider_key_id);
+    key.default_model = body.default_model.unwrap_or(key.default_model);
+    key.allowed_models = body.allowed_models.unwrap_or(key.allowed_models);
+    key.blocked_models = body.blocked_models.unwrap_or(key.blocked_models);
+    Ok(key)
+}
