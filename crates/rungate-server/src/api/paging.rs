@@ -1,10 +1,13 @@
 //! Lists in pages: by cursor, or by page number for clients that count. Both walk the same keyset.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rungate_core::code::Code;
 use rungate_core::page::{Order, Page, PageRequest, Position};
 use rungate_core::ports::StoreError;
+use rungate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,10 +24,11 @@ const MAX_WALK: usize = 100_000;
 /// Which part of a list was asked for, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {
-    list: &'static str,
+    list: Cow<'static, str>,
     limit: usize,
     order: Order,
     start: Start,
+    since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,11 +78,14 @@ struct Cursor {
     list: String,
     at: i64,
     id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<i64>,
 }
 
 impl Paging {
     /// Reads `limit`, `cursor`, `page` and `pageSize`. `list` names the list, so that a cursor of another is refused.
-    pub fn read(params: &Params, list: &'static str) -> Result<Self, ApiError> {
+    pub fn read(params: &Params, list: impl Into<Cow<'static, str>>) -> Result<Self, ApiError> {
+        let list = list.into();
         let limit = size(params, "limit")?;
         let page_size = size(params, "pageSize")?;
         let page = params.parse::<usize>("page", "must be a whole number from 1")?;
@@ -92,16 +99,26 @@ impl Paging {
             return Err(ApiError::field("page", "conflict", rule));
         }
         let default = if counts { DEFAULT_PAGE_SIZE } else { DEFAULT_LIMIT };
-        let start = match cursor {
-            Some(cursor) => Start::After(open_cursor(list, cursor)?),
-            None => Start::Page(page.unwrap_or(1)),
+        let (start, since) = match cursor {
+            Some(cursor) => {
+                let Cursor { at, id, since, .. } = open_cursor(&list, cursor)?;
+                (Start::After(Position { at, id }), since.map(Timestamp::from_micros))
+            }
+            None => (Start::Page(page.unwrap_or(1)), None),
         };
-        Ok(Self { list, limit: limit.or(page_size).unwrap_or(default), order: Order::Desc, start })
+        let limit = limit.or(page_size).unwrap_or(default);
+        Ok(Self { list, limit, order: Order::Desc, start, since })
+    }
+
+    /// The start of a window that nobody named: `default`, or where the first page had it. A window that moved on
+    /// from page to page would drop items that were promised.
+    pub fn since(&mut self, default: Timestamp) -> Timestamp {
+        *self.since.get_or_insert(default)
     }
 
     /// The same part of the list in another direction.
     #[must_use]
-    pub const fn ordered(mut self, order: Order) -> Self {
+    pub fn ordered(mut self, order: Order) -> Self {
         self.order = order;
         self
     }
@@ -112,10 +129,13 @@ impl Paging {
     }
 
     /// Fetches the page. `fetch` answers one keyset page; page numbers are reached by walking.
-    pub async fn fetch<T>(
+    pub async fn fetch<T, Fetching>(
         &self,
-        fetch: impl AsyncFn(PageRequest) -> Result<Page<T>, StoreError>,
-    ) -> Result<Page<T>, ApiError> {
+        fetch: impl Fn(PageRequest) -> Fetching,
+    ) -> Result<Page<T>, ApiError>
+    where
+        Fetching: Future<Output = Result<Page<T>, StoreError>>,
+    {
         let mut after = match &self.start {
             Start::After(position) => Some(position.clone()),
             Start::Page(number) => {
@@ -139,7 +159,7 @@ impl Paging {
             },
             page_size: self.limit,
             has_more: page.next.is_some(),
-            next_cursor: page.next.map(|position| seal_cursor(self.list, &position)),
+            next_cursor: page.next.map(|position| seal_cursor(&self.list, position, self.since)),
             data: page.items,
         }
     }
@@ -151,11 +171,14 @@ enum Skipped {
 }
 
 /// Walks over `count` items.
-async fn skip<T>(
-    fetch: impl AsyncFn(PageRequest) -> Result<Page<T>, StoreError>,
+async fn skip<T, Fetching>(
+    fetch: impl Fn(PageRequest) -> Fetching,
     count: usize,
     order: Order,
-) -> Result<Skipped, ApiError> {
+) -> Result<Skipped, ApiError>
+where
+    Fetching: Future<Output = Result<Page<T>, StoreError>>,
+{
     if count > MAX_WALK {
         let rule = format!("pages beyond {MAX_WALK} items are reached with cursor");
         return Err(ApiError::field("page", "range", rule));
@@ -179,16 +202,16 @@ fn size(params: &Params, name: &str) -> Result<Option<usize>, ApiError> {
     }
 }
 
-fn seal_cursor(list: &str, position: &Position) -> String {
-    let cursor = Cursor { list: list.to_owned(), at: position.at, id: position.id.clone() };
+fn seal_cursor(list: &str, Position { at, id }: Position, since: Option<Timestamp>) -> String {
+    let cursor = Cursor { list: list.to_owned(), at, id, since: since.map(Timestamp::micros) };
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
 }
 
-fn open_cursor(list: &str, text: &str) -> Result<Position, ApiError> {
+fn open_cursor(list: &str, text: &str) -> Result<Cursor, ApiError> {
     let cursor: Option<Cursor> =
         URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match cursor {
-        Some(cursor) if cursor.list == list => Ok(Position { at: cursor.at, id: cursor.id }),
+        Some(cursor) if cursor.list == list => Ok(cursor),
         _ => Err(ApiError::new(Code::InvalidCursor, "this cursor does not belong to this list").at("cursor")),
     }
 }
@@ -204,11 +227,22 @@ mod tests {
     #[test]
     fn w_009_cursors_belong_to_their_list_and_exclude_pages() {
         let position = Position { at: 7, id: "a".to_owned() };
-        let cursor = seal_cursor("keys", &position);
+        let cursor = seal_cursor("keys", position.clone(), None);
         assert_eq!(read([("cursor", &*cursor)]).unwrap().start, Start::After(position.clone()));
         assert_eq!(read([("cursor", &*cursor), ("page", "1")]), Err(Code::InvalidRequest));
-        assert_eq!(read([("cursor", &*seal_cursor("agents", &position))]), Err(Code::InvalidCursor));
+        assert_eq!(read([("cursor", &*seal_cursor("agents", position, None))]), Err(Code::InvalidCursor));
         assert_eq!(read([("cursor", &cursor[1..])]), Err(Code::InvalidCursor));
+    }
+
+    #[test]
+    fn w_009_a_window_starts_on_each_page_where_it_started_on_the_first() {
+        let params = |cursor: &str| Paging::read(&Params::from([("cursor", cursor)]), "keys").unwrap();
+        let mut first = Paging::read(&Params::default(), "keys").unwrap();
+        let (start, later) = (Timestamp::from_micros(5), Timestamp::from_micros(9));
+        assert_eq!(first.since(start), start);
+        let next = Position { at: 7, id: "a".to_owned() };
+        let cursor = first.list(Page { items: vec![()], next: Some(next) }, None).next_cursor.unwrap();
+        assert_eq!(params(&cursor).since(later), start);
     }
 
     #[test]

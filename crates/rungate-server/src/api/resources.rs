@@ -36,8 +36,9 @@ pub async fn list<R: Resource, V>(
     view: impl Fn(R) -> V,
 ) -> Result<List<V>, ApiError> {
     let catalog = &*services.catalog;
-    let page =
-        paging.fetch(async |request| ports::list::<R>(catalog, workspace, filter, &request).await).await?;
+    let page = paging
+        .fetch(|request| async move { ports::list::<R>(catalog, workspace, filter, &request).await })
+        .await?;
     let total = catalog.count(R::KIND, workspace, filter).await?;
     Ok(paging.list(page.map(view), Some(total)))
 }
