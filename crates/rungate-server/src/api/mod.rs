@@ -3,6 +3,7 @@
 //! Reading order: what every handler shares (`error`, `envelope`, `params`, `paging`, `auth`, `json`, `version`,
 //! `resources`, `idempotency`), then the resources, each of which imports only from those.
 
+pub mod analytics;
 pub mod auth;
 pub mod envelope;
 pub mod error;
@@ -10,7 +11,10 @@ pub mod idempotency;
 pub mod json;
 pub mod paging;
 pub mod params;
+pub mod requests;
 pub mod resources;
+pub mod runs;
+pub mod sessions;
 pub mod version;
 
 use std::sync::Arc;
@@ -22,11 +26,18 @@ use rungate_core::code::Code;
 use crate::services::Services;
 use error::ApiError;
 
-/// Everything under `/api`.
+/// Everything under `/api` and `/v1/analytics`.
 pub fn router(services: Arc<Services>) -> Router {
-    let v1 = Router::new().fallback(unknown_path).method_not_allowed_fallback(wrong_method);
+    let v1 = Router::new()
+        .merge(requests::routes())
+        .merge(runs::routes())
+        .merge(sessions::routes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method);
+    let analytics = analytics::routes().fallback(unknown_path).method_not_allowed_fallback(wrong_method);
     Router::new()
         .nest("/api/v1", v1)
+        .nest("/v1/analytics", analytics)
         .route("/api", any(unknown_path))
         .route("/api/{*rest}", any(unknown_path))
         .with_state(services)
