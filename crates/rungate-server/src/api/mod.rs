@@ -4,6 +4,7 @@
 //! `resources`, `idempotency`), then the resources, each of which imports only from those.
 
 pub mod agents;
+pub mod analytics;
 pub mod auth;
 pub mod envelope;
 pub mod error;
@@ -12,7 +13,10 @@ pub mod json;
 pub mod paging;
 pub mod params;
 pub mod provider_keys;
+pub mod requests;
 pub mod resources;
+pub mod runs;
+pub mod sessions;
 pub mod spend;
 pub mod tokens;
 pub mod version;
@@ -28,16 +32,21 @@ use rungate_core::code::Code;
 use crate::services::Services;
 use error::ApiError;
 
-/// Everything under `/api`.
+/// Everything under `/api` and `/v1/analytics`.
 pub fn router(services: Arc<Services>) -> Router {
     let v1 = Router::new()
         .merge(provider_keys::routes())
         .merge(agents::routes())
         .merge(virtual_keys::routes())
+        .merge(requests::routes())
+        .merge(runs::routes())
+        .merge(sessions::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method);
+    let analytics = analytics::routes().fallback(unknown_path).method_not_allowed_fallback(wrong_method);
     Router::new()
         .nest("/api/v1", v1)
+        .nest("/v1/analytics", analytics)
         .route("/api", any(unknown_path))
         .route("/api/{*rest}", any(unknown_path))
         .with_state(services)

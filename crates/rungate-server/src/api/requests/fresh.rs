@@ -1,0 +1,16 @@
+//! Reading one's own writes: an answer that a client has is in the journal, and the log takes it over soon after.
+
+use std::time::Duration;
+
+use crate::services::Services;
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits until the log has taken over what was in the journal when this was called. A log that is behind is read as it
+/// is: older rows are worth more than none.
+pub async fn caught_up(services: &Services) {
+    let last = services.journal.last();
+    if !services.journal.wait_applied(last, PATIENCE).await {
+        tracing::warn!(sequence = last.0, "the log is read although it is behind the journal");
+    }
+}

@@ -1,0 +1,9 @@
+//! What the log shows: requests, runs, sessions.
+
+mod analytics;
+mod filters;
+mod inputs;
+mod made;
+mod requests;
+mod runs;
+mod world;

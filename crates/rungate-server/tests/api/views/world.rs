@@ -1,0 +1,289 @@
+//! An installation with two workspaces, and a client of its control API.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body as HttpBody;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use rungate_core::agent::{
+    Agent, AgentSource, AgentStatus, AgentType, Environment, ExpiryPreset, Head, KeyOwner, KeyStatus, Pat,
+    Scope, VirtualKey, Workspace, WorkspaceSettings,
+};
+use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
+use rungate_core::id::{AgentId, ExternalId, MemberId, VirtualKeyId, WorkspaceId};
+use rungate_core::ports::{Clock, Entropy, Write};
+use rungate_core::secret::{SealingKey, TokenHasher};
+use rungate_core::time::Timestamp;
+use rungate_gateway::directory::Directories;
+use rungate_gateway::egress::EgressRules;
+use rungate_gateway::journal::{Durability, Journal, JournalConfig};
+use rungate_llm::catalog::Catalogue;
+use rungate_server::api;
+use rungate_server::services::Services;
+use rungate_store::{StoreConfig, Stores};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// The workspace of most tests.
+pub const OURS: WorkspaceId = WorkspaceId::new(Uuid::from_u128(0xA));
+/// Another one.
+pub const THEIRS: WorkspaceId = WorkspaceId::new(Uuid::from_u128(0xB));
+/// The registered agent of our workspace.
+pub const AGENT: AgentId = AgentId::new(Uuid::from_u128(0xA1));
+/// The key bound to it.
+pub const AGENT_KEY: VirtualKeyId = VirtualKeyId::new(Uuid::from_u128(0xA2));
+/// The member of our workspace.
+pub const MEMBER: MemberId = MemberId::new(Uuid::from_u128(0xA3));
+/// The key bound to the member.
+pub const MEMBER_KEY: VirtualKeyId = VirtualKeyId::new(Uuid::from_u128(0xA4));
+
+/// The token of [`AGENT_KEY`].
+pub const AGENT_TOKEN: &str = "vk-agent-0123456789abcdef0123456789abcdef";
+/// The token of [`MEMBER_KEY`].
+pub const MEMBER_TOKEN: &str = "vk-member-0123456789abcdef0123456789abcdef";
+
+/// The token that may read a workspace.
+pub fn pat(workspace: WorkspaceId) -> String {
+    format!("pat_ws{:06x}_{}", workspace.uuid().as_u128(), "0".repeat(64))
+}
+
+/// The external id of [`AGENT`].
+pub fn agent_name() -> ExternalId {
+    ExternalId::parse("agt_support_bot_8f3a").unwrap()
+}
+
+/// Noon of the day that all tests play on.
+pub fn noon() -> Timestamp {
+    Timestamp::parse("2026-11-23T12:00:00Z").unwrap()
+}
+
+struct SetClock(AtomicI64);
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.load(Ordering::Relaxed)).unwrap())
+    }
+}
+
+struct Counting(AtomicU64);
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes()[0]);
+    }
+}
+
+/// The installation.
+pub struct World {
+    /// What the handlers work with.
+    pub services: Arc<Services>,
+    router: Router,
+    stores: Option<Stores>,
+    clock: Arc<SetClock>,
+    sequence: AtomicU64,
+    _dir: TempDir,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The data of an answer that succeeded.
+    #[track_caller]
+    pub fn data(&self) -> &Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        assert_eq!((&self.body["code"], &self.body["message"]), (&0.into(), &"ok".into()));
+        &self.body["data"]
+    }
+
+    /// Checks the status, and that the number in the body is `code`.
+    #[track_caller]
+    pub fn refused(&self, code: u32) -> &Value {
+        assert_eq!(self.body["code"], code, "{}", self.body);
+        assert_eq!(u32::from(self.status.as_u16()), code / 100);
+        assert_eq!(self.body["data"], Value::Null);
+        &self.body["error"]
+    }
+
+    /// The ids of the rows of a list, in order.
+    #[track_caller]
+    pub fn ids(&self) -> Vec<String> {
+        let rows = self.data()["data"].as_array().unwrap();
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl World {
+    /// A new installation at noon.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let stores = rungate_store::open(&StoreConfig { dir: dir.path().join("data") }).await.unwrap();
+        let journal = JournalConfig {
+            dir: dir.path().join("journal"),
+            durability: Durability::Process,
+            max_bytes: 64 << 20,
+            segment_bytes: 4 << 20,
+        };
+        let clock = Arc::new(SetClock(AtomicI64::new(noon().micros())));
+        let hasher = TokenHasher::new([7; 32]);
+        stores.catalog.commit(tenants(&hasher)).await.unwrap();
+        let directories = Directories::new(SealingKey::from_bytes([1; 32]));
+        directories.refresh(&*stores.catalog).await.unwrap();
+        let services = Arc::new(Services {
+            catalog: Arc::clone(&stores.catalog),
+            log: Arc::clone(&stores.log),
+            directories: Arc::new(directories),
+            journal: Arc::new(Journal::open(journal).unwrap()),
+            prices: Arc::new(Catalogue::embedded().unwrap()),
+            egress: Arc::new(EgressRules::parse::<&str>(&[]).unwrap()),
+            sealing_key: SealingKey::from_bytes([1; 32]),
+            hasher,
+            clock: clock.clone(),
+            entropy: Arc::new(Counting(AtomicU64::new(1))),
+        });
+        let router = api::router(Arc::clone(&services));
+        Self { services, router, stores: Some(stores), clock, sequence: AtomicU64::new(0), _dir: dir }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.clock.0.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Puts entries into the log.
+    pub async fn apply(&self, entries: impl IntoIterator<Item = Entry>) {
+        let batch: Vec<Sequenced> = entries
+            .into_iter()
+            .map(|entry| Sequenced {
+                sequence: Sequence(self.sequence.fetch_add(1, Ordering::Relaxed) + 1),
+                entry,
+            })
+            .collect();
+        self.services.log.apply(&batch).await.unwrap();
+    }
+
+    /// Puts exchanges that have ended into the log.
+    pub async fn log(&self, records: &[ExchangeRecord]) {
+        self.apply(records.iter().map(closed)).await;
+    }
+
+    /// Closes the store under the server.
+    pub async fn close_store(&mut self) {
+        self.stores.take().unwrap().close().await;
+    }
+
+    /// Reads as the holder of our workspace's token.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.get_as(&pat(OURS), path).await
+    }
+
+    /// Reads as the holder of a token.
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(HttpBody::empty()).unwrap()).await
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: Request<HttpBody>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: serde_json::from_slice(&bytes).unwrap() }
+    }
+}
+
+/// The end of an exchange.
+pub fn closed(record: &ExchangeRecord) -> Entry {
+    Entry::Closed { record: Box::new(record.clone()), request: None, response: None }
+}
+
+/// A body as it is kept.
+pub fn body(bytes: &'static [u8]) -> Body {
+    Body { bytes: bytes.into(), truncated: false, redacted: false }
+}
+
+fn tenants(hasher: &TokenHasher) -> Vec<Write> {
+    let mut writes = Vec::new();
+    for workspace in [OURS, THEIRS] {
+        writes.push(Write::insert(&Workspace {
+            head: Head::new(workspace.uuid(), workspace, noon()),
+            name: "Acme".to_owned(),
+            slug: format!("acme-{workspace}"),
+            timezone: "UTC".to_owned(),
+            settings: WorkspaceSettings::default(),
+        }));
+        let token = pat(workspace);
+        writes.push(Write::insert(&Pat {
+            head: Head::new(Uuid::from_u128(workspace.uuid().as_u128() << 8), workspace, noon()),
+            name: "reader".to_owned(),
+            token_prefix: token[..16].to_owned(),
+            token_hash: hasher.hash(&token),
+            scopes: vec![Scope::Read],
+            member_id: MEMBER,
+            is_owner_token: false,
+            expires_at: None,
+            revoked_at: None,
+        }));
+    }
+    writes.push(Write::insert(&agent()));
+    let keys = [
+        (AGENT_KEY, KeyOwner::Agent(AGENT), AGENT_TOKEN),
+        (MEMBER_KEY, KeyOwner::Member(MEMBER), MEMBER_TOKEN),
+    ];
+    writes.extend(keys.map(|(id, owner, token)| Write::insert(&virtual_key(id, owner, token, hasher))));
+    writes.into_iter().collect::<Result<_, _>>().unwrap()
+}
+
+fn agent() -> Agent {
+    Agent {
+        head: Head::new(AGENT.uuid(), OURS, noon()),
+        agent_type: AgentType::AiAgent,
+        name: "Support Bot".to_owned(),
+        external_id: agent_name(),
+        description: String::new(),
+        about: String::new(),
+        environment: Environment::Production,
+        framework: None,
+        tags: Vec::new(),
+        system_prompt: None,
+        provider_key_id: None,
+        default_model: None,
+        allowed_models: Vec::new(),
+        blocked_models: Vec::new(),
+        require_run_tracking: false,
+        bodies: None,
+        status: AgentStatus::Active,
+        source: AgentSource::Manual,
+    }
+}
+
+fn virtual_key(id: VirtualKeyId, owner: KeyOwner, token: &str, hasher: &TokenHasher) -> VirtualKey {
+    VirtualKey {
+        head: Head::new(id.uuid(), OURS, noon()),
+        label: "key".to_owned(),
+        key_prefix: token[..12].to_owned(),
+        token_hash: hasher.hash(token),
+        previous: None,
+        status: KeyStatus::Active,
+        disabled_by: None,
+        owner,
+        provider_key_id: None,
+        default_model: None,
+        allowed_models: Vec::new(),
+        blocked_models: Vec::new(),
+        expires_at: None,
+        expiry_preset: ExpiryPreset::Never,
+    }
+}
