@@ -14,7 +14,7 @@ use rungate_core::agent::{
 };
 use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
 use rungate_core::ports::{Catalog, Revision, StoreError};
-use rungate_core::secret::{SealingKey, Secret, TokenHash};
+use rungate_core::secret::{SealError, SealingKey, Secret, TokenHash};
 use rungate_core::time::Timestamp;
 use rungate_llm::catalog::Price;
 use rungate_llm::provider::Provider;
@@ -259,16 +259,11 @@ impl WorkspaceEntry {
         if key.status != ProviderKeyStatus::Active {
             return;
         }
-        let Some(provider) = providers::find(&key.provider) else {
-            tracing::warn!(provider_key = %key.id(), provider = %key.provider, "provider key of an unknown provider left out");
-            return;
-        };
-        let Ok(secret) = sealing_key.open(&key.secret, &ProviderKey::seal_context(key.id())) else {
-            tracing::error!(provider_key = %key.id(), "provider key cannot be opened: it was sealed with another sealing key");
-            return;
-        };
-        let models = if key.models.is_empty() { None } else { Some(globs(&key.models)) };
-        self.provider_keys.push(Arc::new(ProviderAccess { key, provider, secret, models }));
+        let id = key.id();
+        match ProviderAccess::open(key, sealing_key) {
+            Ok(access) => self.provider_keys.push(Arc::new(access)),
+            Err(error) => tracing::error!(provider_key = %id, %error, "provider key left out"),
+        }
     }
 
     fn add_price(&mut self, price: PriceOverride) {
@@ -327,7 +322,27 @@ impl ModelRule {
     }
 }
 
+/// Why a provider key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// This version does not know its provider.
+    #[error("no provider {0} is known")]
+    UnknownProvider(String),
+    /// Its secret does not open.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+}
+
 impl ProviderAccess {
+    /// Opens a provider key.
+    pub fn open(key: ProviderKey, sealing_key: &SealingKey) -> Result<Self, AccessError> {
+        let provider = providers::find(&key.provider)
+            .ok_or_else(|| AccessError::UnknownProvider(key.provider.clone()))?;
+        let secret = sealing_key.open(&key.secret, &ProviderKey::seal_context(key.id()))?;
+        let models = if key.models.is_empty() { None } else { Some(globs(&key.models)) };
+        Ok(Self { key, provider, secret, models })
+    }
+
     /// Whether its list of models, if it has one, names this model.
     pub fn lists(&self, model: &str) -> Option<bool> {
         let set = self.models.as_ref()?;

@@ -17,7 +17,7 @@ use rungate_gateway::pipeline::Pipeline;
 use rungate_gateway::registrar::Registrar;
 use rungate_gateway::route::Route;
 use rungate_gateway::stage::dispatch::Retries;
-use rungate_gateway::upstream::{Client, Timeouts, TlsError};
+use rungate_gateway::upstream::Timeouts;
 
 use crate::api;
 use crate::config::{Limits, Upstream};
@@ -37,7 +37,6 @@ pub struct Planes<D> {
 /// What the data plane takes from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct PipelineSettings {
-    timeouts: Timeouts,
     retries: Retries,
     max_stored_body_bytes: usize,
 }
@@ -46,12 +45,6 @@ impl PipelineSettings {
     /// From the configuration, which keeps the numbers in bounds.
     pub fn of(upstream: &Upstream, limits: &Limits) -> Self {
         Self {
-            timeouts: Timeouts {
-                connect: Duration::from_millis(upstream.connect_timeout_ms.get()),
-                first_byte: Duration::from_millis(upstream.first_byte_timeout_ms.get()),
-                idle: Duration::from_millis(upstream.idle_timeout_ms.get()),
-                total: Duration::from_millis(upstream.total_timeout_ms.get()),
-            },
             retries: Retries {
                 max_attempts: u32::try_from(upstream.retries.get()).unwrap_or(u32::MAX).saturating_add(1),
                 pause: Duration::from_millis(upstream.retry_pause_ms.get()),
@@ -62,6 +55,16 @@ impl PipelineSettings {
     }
 }
 
+/// How long providers may take, from the configuration.
+pub fn timeouts(upstream: &Upstream) -> Timeouts {
+    Timeouts {
+        connect: Duration::from_millis(upstream.connect_timeout_ms.get()),
+        first_byte: Duration::from_millis(upstream.first_byte_timeout_ms.get()),
+        idle: Duration::from_millis(upstream.idle_timeout_ms.get()),
+        total: Duration::from_millis(upstream.total_timeout_ms.get()),
+    }
+}
+
 /// The planes of a server.
 pub fn assemble(
     services: &Arc<Services>,
@@ -69,7 +72,7 @@ pub fn assemble(
     memory: MemoryPool,
     observer: Arc<dyn Observer>,
     registrar: Registrar,
-) -> Result<Planes<Pipeline>, TlsError> {
+) -> Planes<Pipeline> {
     let keeper = Keeper {
         journal: Arc::clone(&services.journal),
         clock: Arc::clone(&services.clock),
@@ -82,13 +85,13 @@ pub fn assemble(
         hasher: services.hasher.clone(),
         keeper: Arc::new(keeper),
         log: Arc::clone(&services.log),
-        client: Client::new(Arc::clone(&services.egress), settings.timeouts)?,
+        client: services.client.clone(),
         memory,
         registrar,
         retries: settings.retries,
         max_stored_body_bytes: settings.max_stored_body_bytes,
     };
-    Ok(Planes { data, control: api::router(Arc::clone(services)), openapi: openapi() })
+    Planes { data, control: api::router(Arc::clone(services)), openapi: openapi() }
 }
 
 /// The API document.

@@ -29,7 +29,7 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
         ..
     } = booted;
     let (registrar, registrations) = registrar();
-    let planes = planes::assemble(&services, pipeline, memory, telemetry.clone(), registrar)?;
+    let planes = planes::assemble(&services, pipeline, memory, telemetry.clone(), registrar);
     let edge = Arc::new(Edge {
         data_plane: planes.data,
         control_plane: with_fallbacks(planes.control),

@@ -7,6 +7,7 @@ use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
+use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
 
 /// The parts that handlers and jobs work with.
@@ -23,6 +24,8 @@ pub struct Services {
     pub prices: Arc<Catalogue>,
     /// Where tenants' addresses may lead.
     pub egress: Arc<EgressRules>,
+    /// The way to providers.
+    pub client: Client,
     /// Seals provider keys.
     pub sealing_key: SealingKey,
     /// Hashes tokens.

@@ -2,6 +2,7 @@
 
 mod connector;
 pub mod headers;
+pub mod probe;
 
 use std::error::Error as StdError;
 use std::sync::Arc;

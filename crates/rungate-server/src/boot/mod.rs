@@ -16,6 +16,7 @@ use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
+use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{StoreConfig, Stores};
 
@@ -27,7 +28,7 @@ use crate::http::listener::ConnectionLimits;
 use crate::http::operations::MetricsAccess;
 use crate::http::tls;
 use crate::jobs::retention::RetentionDefaults;
-use crate::planes::PipelineSettings;
+use crate::planes::{self, PipelineSettings};
 use crate::services::Services;
 use crate::telemetry::metrics::Telemetry;
 
@@ -71,6 +72,8 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     let egress = EgressRules::parse(&config.egress.allow).map_err(|entry| {
         anyhow::anyhow!("`egress.allow` has {entry}, which is no host, address or network")
     })?;
+    let egress = Arc::new(egress);
+    let client = Client::new(Arc::clone(&egress), planes::timeouts(&config.upstream))?;
     let prices = Catalogue::embedded()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
@@ -96,7 +99,8 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             directories,
             journal,
             prices: Arc::new(prices),
-            egress: Arc::new(egress),
+            egress,
+            client,
             sealing_key: keys.sealing_key,
             hasher: keys.hasher,
             clock,

@@ -7,6 +7,7 @@ pub mod list;
 pub mod rotate;
 pub mod rules;
 pub mod update;
+pub mod verify;
 pub mod view;
 
 use std::sync::Arc;
@@ -23,5 +24,6 @@ pub fn routes() -> Router<Arc<Services>> {
             .route(base, get(list::list).post(create::create))
             .route(&format!("{base}/{{id}}"), get(get::get).patch(update::update).delete(delete::delete))
             .route(&format!("{base}/{{id}}/rotate"), post(rotate::rotate))
+            .route(&format!("{base}/{{id}}/verify"), post(verify::verify))
     })
 }

@@ -20,6 +20,7 @@ use rungate_core::time::Timestamp;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
+use rungate_gateway::upstream::{Client, Timeouts};
 use rungate_llm::catalog::Catalogue;
 use rungate_server::api;
 use rungate_server::services::Services;
@@ -28,6 +29,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use uuid::Uuid;
+
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    first_byte: Duration::from_secs(1),
+    idle: Duration::from_secs(1),
+    total: Duration::from_secs(1),
+};
 
 /// The workspace of most tests.
 pub const OURS: WorkspaceId = WorkspaceId::new(Uuid::from_u128(0xA));
@@ -147,7 +155,8 @@ impl World {
             directories: Arc::new(directories),
             journal: Arc::new(Journal::open(journal).unwrap()),
             prices: Arc::new(Catalogue::embedded().unwrap()),
-            egress: Arc::new(EgressRules::parse::<&str>(&[]).unwrap()),
+            client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
+            egress: Arc::new(EgressRules::default()),
             sealing_key: SealingKey::from_bytes([1; 32]),
             hasher,
             clock: clock.clone(),
