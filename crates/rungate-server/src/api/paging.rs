@@ -10,6 +10,7 @@ use rungate_core::ports::StoreError;
 use rungate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::error::ApiError;
 use super::params::Params;
@@ -116,6 +117,15 @@ impl Paging {
         *self.since.get_or_insert(default)
     }
 
+    /// 400 when the cursor names an item by something else than a UUID, in a list whose items have one: somebody
+    /// changed it, and stores need not cope with that.
+    pub fn check_uuid(&self) -> Result<(), ApiError> {
+        match &self.start {
+            Start::After(position) if Uuid::try_parse(&position.id).is_err() => Err(invalid_cursor()),
+            _ => Ok(()),
+        }
+    }
+
     /// The same part of the list in another direction.
     #[must_use]
     pub fn ordered(mut self, order: Order) -> Self {
@@ -212,8 +222,12 @@ fn open_cursor(list: &str, text: &str) -> Result<Cursor, ApiError> {
         URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match cursor {
         Some(cursor) if cursor.list == list => Ok(cursor),
-        _ => Err(ApiError::new(Code::InvalidCursor, "this cursor does not belong to this list").at("cursor")),
+        _ => Err(invalid_cursor()),
     }
+}
+
+fn invalid_cursor() -> ApiError {
+    ApiError::new(Code::InvalidCursor, "this cursor does not belong to this list").at("cursor")
 }
 
 #[cfg(test)]
@@ -232,6 +246,16 @@ mod tests {
         assert_eq!(read([("cursor", &*cursor), ("page", "1")]), Err(Code::InvalidRequest));
         assert_eq!(read([("cursor", &*seal_cursor("agents", position, None))]), Err(Code::InvalidCursor));
         assert_eq!(read([("cursor", &cursor[1..])]), Err(Code::InvalidCursor));
+    }
+
+    #[test]
+    fn w_009_a_cursor_that_was_changed_is_refused() {
+        let check = |id: &str| {
+            let cursor = seal_cursor("keys", Position { at: 7, id: id.to_owned() }, None);
+            Paging::read(&[("cursor", &*cursor)].into(), "keys").unwrap().check_uuid()
+        };
+        assert!(check("018f7f83-2a7a-7f1a-9b2f-2f2b21e8a001").is_ok());
+        assert_eq!(check("a").unwrap_err().code(), Code::InvalidCursor);
     }
 
     #[test]

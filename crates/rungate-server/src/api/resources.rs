@@ -35,6 +35,7 @@ pub async fn list<R: Resource, V>(
     paging: &Paging,
     view: impl Fn(R) -> V,
 ) -> Result<List<V>, ApiError> {
+    paging.check_uuid()?;
     let catalog = &*services.catalog;
     let page = paging
         .fetch(|request| async move { ports::list::<R>(catalog, workspace, filter, &request).await })

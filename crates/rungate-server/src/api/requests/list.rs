@@ -27,6 +27,7 @@ pub async fn list(
     let workspace = workspace_entry(&services, caller.workspace)?;
     let Wanted { mut filter, order, count } = filter::read(&params, &workspace)?;
     let mut paging = Paging::read(&params, list_name(&services, &params, "requests"))?.ordered(order);
+    paging.check_uuid()?;
     filter::bound(&mut filter, &mut paging, services.clock.now())?;
     caught_up(&services).await;
     let (log, filter, tenant) = (&*services.log, &filter, caller.workspace);

@@ -58,5 +58,5 @@ pub async fn requests(services: &Services, run: &Run) -> Result<(Vec<ExchangeRec
 /// Runs and sessions without activity since then are idle.
 pub fn idle_before(services: &Services, workspace: &WorkspaceEntry) -> Timestamp {
     let minutes = u64::from(workspace.workspace.settings.idle_minutes);
-    services.clock.now().minus(Duration::from_secs(minutes * 60))
+    services.clock.now().minus(Duration::from_mins(minutes))
 }

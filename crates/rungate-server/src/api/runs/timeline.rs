@@ -105,6 +105,7 @@ pub async fn timeline(
     let run = find::require(&services, caller.workspace, &id).await?;
     let name = list_name(&services, &params, &format!("timeline of {}", run.id));
     let paging = Paging::read(&params, name)?.ordered(Order::Asc);
+    paging.check_uuid()?;
     let filter = find::requests_of(&run);
     let (log, filter, tenant) = (&*services.log, &filter, caller.workspace);
     let page = paging.fetch(|request| async move { log.find(tenant, filter, &request).await }).await?;

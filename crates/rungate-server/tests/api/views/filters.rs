@@ -1,5 +1,7 @@
 //! Each filter returns exactly its rows.
 
+use std::time::Duration;
+
 use rungate_core::exchange::{ExchangeRecord, Outcome};
 use rungate_core::money::NanoUsd;
 use rungate_core::operation::Kind;
@@ -93,8 +95,7 @@ async fn the_default_window_is_a_day() {
     assert_eq!(world.get(&wider).await.ids(), [inside.id.to_string(), outside.id.to_string()]);
     let earlier = format!("/api/v1/requests?to={}", inside.created_at);
     assert_eq!(world.get(&earlier).await.ids(), [outside.id.to_string()]);
-    let day = 24 * 3_600;
-    let at = |days: u64| noon().minus(std::time::Duration::from_secs(days * day));
+    let at = |days: u64| noon().minus(Duration::from_hours(days * 24));
     assert!(world.get(&format!("/api/v1/requests?from={}", at(92))).await.status.is_success());
     world.get(&format!("/api/v1/requests?from={}", at(93))).await.refused(40004);
     let far = format!("/api/v1/requests?from={}&to={}", at(200), at(107));

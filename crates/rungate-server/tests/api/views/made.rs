@@ -24,7 +24,7 @@ pub const OTHER_KEY: VirtualKeyId = VirtualKeyId::new(Uuid::from_u128(0xA6));
 
 /// A plain exchange that succeeded, `minutes` before noon.
 pub fn exchange(number: u8, minutes: u64) -> ExchangeRecord {
-    let created_at = noon().minus(Duration::from_secs(minutes * 60));
+    let created_at = noon().minus(Duration::from_mins(minutes));
     ExchangeRecord {
         id: ExchangeId::new(uuid_v7(created_at, [number; 10])),
         workspace_id: OURS,
@@ -100,22 +100,22 @@ pub fn opened(record: &ExchangeRecord) -> ExchangeRecord {
 
 /// A request id.
 pub fn request_id(text: &str) -> Option<RequestId> {
-    Some(RequestId::parse(text).unwrap())
+    RequestId::parse(text).ok()
 }
 
 /// A run id.
 pub fn run_id(text: &str) -> Option<RunId> {
-    Some(RunId::parse(text).unwrap())
+    RunId::parse(text).ok()
 }
 
 /// A session id.
 pub fn session_id(text: &str) -> Option<SessionId> {
-    Some(SessionId::parse(text).unwrap())
+    SessionId::parse(text).ok()
 }
 
 /// A step id.
 pub fn step_id(text: &str) -> Option<CallerId> {
-    Some(CallerId::parse(text).unwrap())
+    CallerId::parse(text).ok()
 }
 
 /// Exchanges that differ in everything that a filter can ask for, one a minute.

@@ -84,7 +84,7 @@ async fn runs_are_running_until_nothing_happens_for_a_while() {
     assert_eq!(of("running").await, [("new".into(), "running".into())]);
     assert_eq!(of("idle").await, [("old".into(), "idle".into())]);
     assert_eq!(of("completed").await, []);
-    world.pass(Duration::from_secs(15 * 60));
+    world.pass(Duration::from_mins(15));
     assert_eq!(of("running").await, []);
     assert_eq!(of("idle").await.len(), 2);
 }
