@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::boot::Booted;
+use crate::http::anonymous::AnonymousRefusals;
 use crate::http::edge::{Edge, with_fallbacks};
 use crate::http::listener;
 use crate::http::operations::Operations;
@@ -41,6 +42,7 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
         },
         proxies: settings.proxies,
         witness: telemetry,
+        anonymous: AnonymousRefusals::default(),
         clock: Arc::clone(&services.clock),
         entropy: Arc::clone(&services.entropy),
     });

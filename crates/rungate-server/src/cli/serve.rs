@@ -124,7 +124,7 @@ Next: store a provider key, then make an agent, whose virtual key calls models.
     curl {url}/api/v1/provider-keys -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
       -d '{{"name": "openai", "provider": "openai", "secret": "sk-..."}}'
     curl {url}/api/v1/agents -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
-      -d '{{"name": "My first agent"}}'
+      -d '{{"type": "ai_agent", "name": "My first agent", "masterKeyId": "<id of the provider key>"}}'
 
 The API is described at {url}/openapi.json. `rungate owner-token reset` replaces a lost token.
 

@@ -9,6 +9,6 @@ section! {
         /// Memory for the bodies of all exchanges in flight; when it is taken, new requests are refused with 503.
         memory_bytes: Size<{ 16 << 20 }> = Size::new(512 << 20);
         /// At most this much of each request and response body is stored; the rest is left out and marked as truncated.
-        stored_body_bytes: Size<1024> = Size::new(1 << 20);
+        stored_body_bytes: Size<1024> = Size::new(8 << 20);
     }
 }

@@ -22,6 +22,7 @@ use rungate_gateway::refusal::Refusal;
 use rungate_gateway::route::{self, NoRoute, Route};
 use tower::ServiceExt as _;
 
+use crate::http::anonymous::{AnonymousRefusals, Note};
 use crate::http::arrival::{self, REQUEST_ID, TrustedProxies};
 use crate::http::body::EdgeBody;
 use crate::http::health::Stage;
@@ -78,6 +79,8 @@ pub struct Edge<D> {
     pub proxies: TrustedProxies,
     /// Counts responses.
     pub witness: Arc<dyn Witness>,
+    /// Bounds what is written of refusals that nobody can be named for.
+    pub anonymous: AnonymousRefusals,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids.
@@ -89,7 +92,8 @@ impl<D: DataPlane> Edge<D> {
     pub async fn serve(&self, peer: IpAddr, request: Request<Incoming>) -> Response<EdgeBody> {
         let arrival = arrival::note(peer, request.headers(), &self.proxies, &*self.clock, &*self.entropy);
         let stamp = Stamp::of(&arrival);
-        let (id, started) = (arrival.id, arrival.started);
+        let (id, started, client) = (arrival.id, arrival.started, arrival.client_ip);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let (plane, route) =
             (Plane::of(request.uri().path()), route::find(request.method(), request.uri().path()));
         let family = RouteFamily::of(&route, request.uri().path());
@@ -107,7 +111,14 @@ impl<D: DataPlane> Edge<D> {
         };
         stamp.apply(&mut response);
         let took = self.clock.monotonic().saturating_sub(started);
-        self.witness.answered(family, response.status(), code_of(&response), took);
+        let code = code_of(&response);
+        self.witness.answered(family, response.status(), code, took);
+        if let Some(code) = code.filter(|code| AnonymousRefusals::is_one(*code))
+            && let Note::Write { left_out } = self.anonymous.note(self.clock.now())
+        {
+            let path = shortened(uri.path());
+            tracing::info!(exchange = %id, %client, %method, path, %code, left_out, "refused before identification");
+        }
         response
     }
 
@@ -200,6 +211,11 @@ fn options(route: &Result<Route, NoRoute>) -> Response<Body> {
         response.headers_mut().insert(ALLOW, allow);
     }
     response
+}
+
+/// The start of a path, for a log line.
+fn shortened(path: &str) -> &str {
+    path.char_indices().nth(200).map_or(path, |(end, _)| &path[..end])
 }
 
 /// Runs a handler; `None` when it panics, which the panic hook has logged.

@@ -2,6 +2,7 @@
 //!
 //! `edge` is where to start reading: it calls the others, and `listener` calls it.
 
+pub mod anonymous;
 pub mod arrival;
 pub mod body;
 pub mod edge;

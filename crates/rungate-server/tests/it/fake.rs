@@ -19,6 +19,7 @@ use rungate_gateway::body::{Body, BrokenOff, Source};
 use rungate_gateway::refusal::Refusal;
 use rungate_gateway::route::Route;
 use rungate_server::clock::{SystemClock, SystemEntropy};
+use rungate_server::http::anonymous::AnonymousRefusals;
 use rungate_server::http::arrival::TrustedProxies;
 use rungate_server::http::edge::{DataPlane, Edge, RouteFamily, Witness, with_fallbacks};
 use rungate_server::http::health::{Components, Health};
@@ -186,6 +187,7 @@ impl Setup {
             },
             proxies: self.proxies,
             witness: seen.clone(),
+            anonymous: AnonymousRefusals::default(),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::open().unwrap()),
         });
