@@ -18,7 +18,7 @@ use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
 use crate::observe::Observer;
 use crate::refusal::Refusal;
-use crate::stage::plan::Candidate;
+use crate::routing::Candidate;
 
 /// What every exchange needs to be recorded.
 pub struct Keeper {

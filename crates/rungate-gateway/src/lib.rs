@@ -18,6 +18,7 @@ mod redact;
 pub mod refusal;
 pub mod registrar;
 pub mod route;
+pub mod routing;
 pub mod stage;
 mod stored;
 pub mod upstream;

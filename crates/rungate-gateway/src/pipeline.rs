@@ -25,9 +25,9 @@ use crate::registrar::{NewAgent, Registrar};
 use crate::route::{Call, Route};
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
-use crate::stage::{admit, dispatch, identify, parse, plan, read, relay};
+use crate::stage::{admit, dispatch, identify, parse, read, relay};
 use crate::upstream::Client;
-use crate::{models, stored};
+use crate::{models, routing, stored};
 
 /// What the pipeline works with.
 pub struct Pipeline {
@@ -124,7 +124,7 @@ impl Pipeline {
         let candidate = match &call.path_id {
             Some(id) => stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id).await?,
             None => {
-                plan::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?
+                routing::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?
                     .candidate
             }
         };
@@ -255,7 +255,7 @@ impl Pipeline {
 struct Prepared {
     permit: admit::Permit,
     parsed: Parsed,
-    candidate: plan::Candidate,
+    candidate: routing::Candidate,
     outgoing: Outgoing,
     room: crate::memory::Room,
 }

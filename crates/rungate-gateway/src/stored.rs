@@ -9,7 +9,7 @@ use rungate_core::ports::Log;
 use crate::directory::KeyEntry;
 use crate::journal::Journal;
 use crate::refusal::Refusal;
-use crate::stage::plan::Candidate;
+use crate::routing::Candidate;
 
 /// A response that was made a moment ago is waited for this long.
 const PATIENCE: Duration = Duration::from_secs(1);

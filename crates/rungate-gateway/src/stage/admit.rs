@@ -1,11 +1,11 @@
-//! Stage 5: may it go upstream? Without a [`Permit`] nothing does.
+//! Stage 4: may it go upstream? Without a [`Permit`] nothing does.
 
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect};
 
 use crate::directory::KeyEntry;
 use crate::refusal::Refusal;
-use crate::stage::plan::Candidate;
+use crate::routing::Candidate;
 
 /// Proof that every rule that applies let the exchange pass. Only [`admit`] makes one.
 #[derive(Debug)]

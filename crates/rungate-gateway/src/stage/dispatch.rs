@@ -1,4 +1,4 @@
-//! Stage 6: to the provider, and again where that is safe.
+//! Stage 5: to the provider, and again where that is safe.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use rungate_llm::request;
 
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
+use crate::routing::Candidate;
 use crate::stage::admit::Permit;
 use crate::stage::parse::Parsed;
-use crate::stage::plan::Candidate;
 use crate::upstream::{Client, SendError, headers};
 
 /// How often and how patiently a failed attempt is repeated.

@@ -4,6 +4,5 @@ pub mod admit;
 pub mod dispatch;
 pub mod identify;
 pub mod parse;
-pub mod plan;
 pub mod read;
 pub mod relay;

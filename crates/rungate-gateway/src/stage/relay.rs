@@ -1,4 +1,4 @@
-//! Stage 7: the answer on its way back, metered as the client sees it.
+//! Stage 6: the answer on its way back, metered as the client sees it.
 //!
 //! A whole answer is recorded before it leaves. A stream is relayed event by event; its last event waits until the
 //! outcome is recorded, so that no client holds a complete answer that the log does not know.
@@ -19,9 +19,9 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::memory::MemoryPool;
 use crate::refusal::Refusal;
+use crate::routing::Candidate;
 use crate::stage::dispatch::Failure;
 use crate::stage::parse::Parsed;
-use crate::stage::plan::Candidate;
 use crate::upstream::{Timeouts, headers};
 
 /// What relaying needs to know besides the answer itself.

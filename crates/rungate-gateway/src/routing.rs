@@ -1,4 +1,4 @@
-//! Stage 4: which provider key and which model serve the request.
+//! Routing: which provider key and which model serve the request.
 
 use std::sync::Arc;
 
