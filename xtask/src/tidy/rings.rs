@@ -16,7 +16,9 @@ type Uses = BTreeMap<String, BTreeMap<String, String>>;
 pub fn check(_root: &Path, sources: &[Source], findings: &mut Findings) -> Result<()> {
     let mut crates: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for source in sources.iter().filter(|source| source.is("rs")) {
-        if let Some((name, file)) = source.path.split_once("/src/") {
+        if let Some((name, file)) = source.path.split_once("/src/")
+            && !is_test(file)
+        {
             crates.entry(name).or_default().push((file, &source.text));
         }
     }
@@ -26,6 +28,11 @@ pub fn check(_root: &Path, sources: &[Source], findings: &mut Findings) -> Resul
         }
     }
     Ok(())
+}
+
+/// Whether a file holds the unit tests of its module, which may use what the module itself must not.
+fn is_test(file: &str) -> bool {
+    file.ends_with("/tests.rs") || file.contains("/tests/")
 }
 
 /// The module and the place in it of a file: `a/b/c.rs` is in `a`, three deep; `a.rs` and `a/mod.rs` are one deep.
