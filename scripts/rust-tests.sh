@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All Rust tests, by cargo-nextest where it is installed. --quick leaves out the ones that take seconds each.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+slow='test(/crash|memory/)'
+if cargo nextest --version >/dev/null 2>&1; then
+  if [ "${1:-}" = "--quick" ]; then
+    exec cargo nextest run --workspace -E "not ($slow)"
+  fi
+  exec cargo nextest run --workspace --profile "${NEXTEST_PROFILE:-ci}"
+fi
+
+echo "cargo-nextest is not installed: running the tests with cargo test"
+if [ "${1:-}" = "--quick" ]; then
+  exec cargo test --workspace -- --skip crash --skip memory
+fi
+exec cargo test --workspace
