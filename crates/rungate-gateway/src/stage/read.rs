@@ -76,8 +76,8 @@ where
     let mut bytes = BytesMut::new();
     if let Some(length) = announced {
         pool.grow(&mut room, length).map_err(|_| no_room())?;
-        // A client may announce more than it sends: the buffer grows with what is there.
-        bytes.reserve(length.min(1 << 20));
+        // Its room is taken, and pages that a client announces but never sends are never touched.
+        bytes.reserve(length);
     }
     loop {
         let frame = tokio::time::timeout(PATIENCE, body.frame())
