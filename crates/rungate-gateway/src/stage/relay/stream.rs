@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -25,6 +26,8 @@ use crate::capture::Gathered;
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
 
+/// A provider that does not end its body this soon after its last event loses its connection.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
 /// The longest event that is held.
 const MAX_EVENT_BYTES: usize = 16 << 20;
 
@@ -56,6 +59,7 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
         out: VecDeque::new(),
         last: None,
         sent_bytes: 0,
+        ended_well: false,
         state: State::Flowing,
         idle: Box::pin(tokio::time::sleep(plan.timeouts.idle)),
         deadline: Box::pin(tokio::time::sleep(plan.timeouts.total)),
@@ -82,6 +86,8 @@ enum State {
     Flowing,
     /// The outcome is being recorded; whether it could be.
     Closing(Pin<Box<dyn Future<Output = bool> + Send>>),
+    /// The client has everything; the provider's body is read to its end, so that its connection can be used again.
+    Draining,
     Ended,
 }
 
@@ -98,6 +104,7 @@ struct Relay {
     /// Sent when the outcome is recorded.
     last: Option<Bytes>,
     sent_bytes: u64,
+    ended_well: bool,
     state: State,
     idle: Pin<Box<Sleep>>,
     deadline: Pin<Box<Sleep>>,
@@ -111,14 +118,20 @@ impl Source for Relay {
             }
             match &mut self.state {
                 State::Ended => return Poll::Ready(None),
+                State::Draining => {
+                    ready!(self.poll_drained(context));
+                    self.state = State::Ended;
+                }
                 State::Closing(recorded) => {
                     let recorded = ready!(recorded.as_mut().poll(context));
-                    self.state = State::Ended;
+                    self.state = if self.ended_well { State::Draining } else { State::Ended };
+                    self.idle.as_mut().reset(tokio::time::Instant::now() + DRAIN_PATIENCE);
                     let last = self.last.take();
                     if !recorded || (last.is_none() && matches!(self.mode, Mode::Bytes { .. })) {
+                        self.state = State::Ended;
                         return Poll::Ready(Some(Err(BrokenOff)));
                     }
-                    return Poll::Ready(last.map(Ok));
+                    self.out.extend(last);
                 }
                 State::Flowing => match ready!(self.poll_upstream(context)) {
                     Ok(Some(bytes)) => self.take(&bytes),
@@ -150,6 +163,17 @@ impl Relay {
                     }
                     return Poll::Pending;
                 }
+            }
+        }
+    }
+
+    /// Ready when nothing more comes, or nothing came in time.
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match Pin::new(&mut self.upstream).poll_frame(context) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.idle.as_mut().poll(context),
             }
         }
     }
@@ -271,6 +295,7 @@ impl Relay {
             self.gathered.add(last);
         }
         self.last = last;
+        self.ended_well = outcome == Outcome::Succeeded;
         let Some(exchange) = self.settled() else { return };
         let status = self.status;
         self.state = State::Closing(Box::pin(async move {
