@@ -27,6 +27,13 @@ pub struct Entry {
     lifecycle: &'static str,
 }
 
+impl Entry {
+    /// `provider/model`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// Every model that `key` may use, by id: what its provider keys list or the catalogue knows of them, as far as the
 /// rules of the key and its agent allow.
 pub fn usable(key: &KeyEntry, catalogue: &Catalogue) -> Vec<Entry> {

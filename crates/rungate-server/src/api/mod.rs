@@ -11,8 +11,12 @@ pub mod envelope;
 pub mod error;
 pub mod idempotency;
 pub mod json;
+pub mod members;
+pub mod model_prices;
+pub mod models;
 pub mod paging;
 pub mod params;
+pub mod pats;
 pub mod provider_keys;
 pub mod requests;
 pub mod resources;
@@ -23,6 +27,7 @@ pub mod tokens;
 pub mod version;
 pub mod view;
 pub mod virtual_keys;
+pub mod workspaces;
 
 use std::sync::Arc;
 
@@ -39,6 +44,11 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(provider_keys::routes())
         .merge(agents::routes())
         .merge(virtual_keys::routes())
+        .merge(workspaces::routes())
+        .merge(members::routes())
+        .merge(pats::routes())
+        .merge(model_prices::routes())
+        .merge(models::routes())
         .merge(requests::routes())
         .merge(runs::routes())
         .merge(sessions::routes())

@@ -1,11 +1,10 @@
-//! Makes tokens and the readable ids of agents.
+//! Makes virtual keys and the readable ids of agents.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rungate_core::id::WorkspaceId;
 use rungate_core::ports::Entropy;
 use rungate_core::secret::{Secret, encode_hex};
-use rungate_gateway::credential::{PAT_PREFIX, VIRTUAL_KEY_PREFIX};
+use rungate_gateway::credential::VIRTUAL_KEY_PREFIX;
 
 /// A token that was just made: shown once, then only its hash and its prefix are left.
 pub struct Fresh {
@@ -35,16 +34,6 @@ pub fn virtual_key(entropy: &dyn Entropy, label: &str) -> Fresh {
     let token = format!("{VIRTUAL_KEY_PREFIX}{slug}-{}", URL_SAFE_NO_PAD.encode(random));
     let shown = VIRTUAL_KEY_PREFIX.len() + slug.len() + 1 + SHOWN_CHARS;
     Fresh { prefix: token[..shown].to_owned(), token: Secret::new(token) }
-}
-
-/// `pat_ws<6 hex of the workspace>_<64 random hex>`.
-pub fn pat(entropy: &dyn Entropy, workspace: WorkspaceId) -> Fresh {
-    let workspace = encode_hex(&workspace.uuid().as_bytes()[13..]);
-    let mut random = [0; 32];
-    entropy.fill(&mut random);
-    let random = encode_hex(&random);
-    let prefix = format!("{PAT_PREFIX}{workspace}_{}", &random[..4]);
-    Fresh { prefix, token: Secret::new(format!("{PAT_PREFIX}{workspace}_{random}")) }
 }
 
 /// `agt_<slug of the name>_<4 hex>`.
@@ -91,11 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_external_ids_have_their_shapes() {
-        let workspace = WorkspaceId::new(uuid::Uuid::from_bytes([0xab; 16]));
-        let fresh = pat(&Ones, workspace);
-        assert_eq!(fresh.token.expose(), format!("pat_wsababab_{}", "11".repeat(32)));
-        assert_eq!(fresh.prefix, "pat_wsababab_1111");
+    fn external_ids_have_their_shape() {
         assert_eq!(external_id(&Ones, "Support Bot!"), "agt_support_bot_1111");
         assert_eq!(external_id(&Ones, "…"), "agt_agent_1111");
     }

@@ -1,0 +1,52 @@
+//! `GET /price-snapshots/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use rungate_core::agent::PriceOverride;
+use rungate_llm::providers;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::Caller;
+use crate::api::envelope::{Envelope, ok};
+use crate::api::error::ApiError;
+use crate::api::models::view::ModelView;
+use crate::api::params::Name;
+use crate::api::resources;
+use crate::services::Services;
+
+/// The prices that rows name as their `priceSnapshotId`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotView {
+    /// The snapshot's id.
+    id: String,
+    /// `catalogue`, or `override` for one price of the workspace's own.
+    kind: &'static str,
+    /// Every model with its price.
+    models: Vec<ModelView>,
+}
+
+/// Read the prices behind a `priceSnapshotId`: the catalogue of this build, or one price of the workspace's own.
+#[utoipa::path(get, path = "/api/v1/price-snapshots/{id}", tag = "Prices", params(("id" = String, Path)),
+    responses((status = 200, body = Envelope<SnapshotView>)))]
+pub async fn get(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Name(id): Name,
+) -> Result<Response, ApiError> {
+    let snapshot = services.prices.snapshot_id();
+    if id == snapshot {
+        let all = providers::ALL.iter().flat_map(|provider| services.prices.of_provider(provider.id));
+        let models = all.map(|model| ModelView::new(model, snapshot)).collect();
+        return Ok(ok(SnapshotView { id, kind: "catalogue", models }));
+    }
+    let own: Option<Uuid> = id.strip_prefix("override-").and_then(|id| id.parse().ok());
+    let Some(own) = own else { return Err(ApiError::not_found("price snapshot")) };
+    let price: PriceOverride = resources::require(&services, caller.workspace, own, "price snapshot").await?;
+    let models = vec![ModelView::of_override(&price, &id)];
+    Ok(ok(SnapshotView { id, kind: "override", models }))
+}
