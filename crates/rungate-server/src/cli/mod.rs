@@ -3,6 +3,7 @@
 pub mod client;
 mod completions;
 mod config;
+mod doctor;
 mod logs;
 pub mod out;
 mod owner_token;
@@ -35,6 +36,8 @@ enum Command {
     /// Show runs
     #[command(subcommand)]
     Runs(runs::Command),
+    /// Check what would keep requests from being served
+    Doctor(doctor::Command),
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
@@ -52,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Sim(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Completions(command) => command.run(),
