@@ -3,6 +3,7 @@
 pub mod client;
 mod completions;
 mod config;
+mod demo;
 mod doctor;
 mod logs;
 pub mod out;
@@ -30,6 +31,8 @@ enum Command {
     Serve(serve::Command),
     /// Serve a simulated provider, for trying things out
     Sim(sim::Command),
+    /// Start a gateway, a simulated provider and an agent that uses them
+    Demo(demo::Command),
     /// Show requests
     #[command(subcommand)]
     Logs(logs::Command),
@@ -53,6 +56,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(command) => command.run(),
         Command::Sim(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Doctor(command) => command.run(),
