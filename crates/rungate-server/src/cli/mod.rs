@@ -1,9 +1,15 @@
 //! The command line: one file per command, and one line in [`Command`].
 
+pub mod client;
 mod completions;
 mod config;
+mod demo;
+mod doctor;
+mod logs;
 pub mod out;
 mod owner_token;
+pub mod render;
+mod runs;
 mod serve;
 mod sim;
 
@@ -25,6 +31,16 @@ enum Command {
     Serve(serve::Command),
     /// Serve a simulated provider, for trying things out
     Sim(sim::Command),
+    /// Start a gateway, a simulated provider and an agent that uses them
+    Demo(demo::Command),
+    /// Show requests
+    #[command(subcommand)]
+    Logs(logs::Command),
+    /// Show runs
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Check what would keep requests from being served
+    Doctor(doctor::Command),
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
@@ -40,6 +56,10 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(command) => command.run(),
         Command::Sim(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Logs(command) => command.run(),
+        Command::Runs(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Completions(command) => command.run(),

@@ -4,10 +4,15 @@ use std::io::{self, Write as _};
 
 /// Writes to standard output as it is. A reader that has gone (`rungate … | head`) is not an error.
 pub fn print(text: &str) -> io::Result<()> {
+    offer(text).map(drop)
+}
+
+/// The same, for commands without an end: whether anybody still reads.
+pub fn offer(text: &str) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        done => done.map(|()| true),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod boot;
 mod client;
+mod commands;
 mod edge;
 mod fake;
 mod journey;

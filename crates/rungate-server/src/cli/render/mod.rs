@@ -1,0 +1,13 @@
+//! What the commands show to people, made from the API's answers: tables and timelines as plain text. It asks nobody
+//! and prints nothing, so that tests see the very text.
+
+pub mod facts;
+pub mod look;
+pub mod request;
+pub mod row;
+pub mod run;
+pub mod table;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
