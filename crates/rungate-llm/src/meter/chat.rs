@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 
+use super::loose::{self, Any, Field, Object, Text};
 use super::usage::OpenAi;
-use super::{EventKind, NotTheFormat, ProviderError, Report, Text, json};
-use crate::sse::Event;
+use super::{EventKind, NotTheFormat, Report, error_message};
 
 /// More choices than any provider takes: what is not remembered beyond them counts as unfinished.
 const MAX_CHOICES: usize = 1_024;
@@ -18,151 +18,261 @@ pub struct Choices {
     overflowed: bool,
 }
 
-#[derive(Deserialize)]
-struct Completion<'a> {
-    #[serde(borrow, default)]
-    model: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
+#[derive(Default)]
+struct Completion<'de> {
+    object: Option<Text<'de>>,
+    model: Option<Text<'de>>,
+    choices: Option<Vec<Choice<'de>>>,
     usage: Option<OpenAi>,
     /// Groq reports the usage of a stream here.
-    #[serde(default)]
     x_groq: Option<Groq>,
-    #[serde(default)]
-    error: Option<ProviderError>,
+    error: Option<Any<'de>>,
+    /// Of an error that vLLM sends without an object around it.
+    message: Option<Any<'de>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Groq {
-    #[serde(default)]
     usage: Option<OpenAi>,
 }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: u64,
-    #[serde(borrow, default)]
-    finish_reason: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "message")]
-    delta: Option<Message<'a>>,
+#[derive(Default)]
+pub struct Choice<'de> {
+    index: Option<u64>,
+    finish_reason: Option<Text<'de>>,
+    text: Option<Text<'de>>,
+    message: Option<Message<'de>>,
+    delta: Option<Message<'de>>,
+    /// Moonshot reports the usage of a stream here.
+    usage: Option<OpenAi>,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    content: Option<Content<'a>>,
-    #[serde(borrow, default)]
-    refusal: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "reasoning")]
-    reasoning_content: Option<Content<'a>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+#[derive(Default)]
+struct Message<'de> {
+    /// Text, or parts of which Mistral's reasoning models send several kinds.
+    content: Option<Any<'de>>,
+    refusal: Option<Text<'de>>,
+    /// The same under two names; some servers send both.
+    reasoning_content: Option<Any<'de>>,
+    reasoning: Option<Any<'de>>,
+    tool_calls: Option<Vec<ToolCall<'de>>>,
+    function_call: Option<Function<'de>>,
+    audio: Option<Audio<'de>>,
 }
 
-/// Text, or parts of which Mistral's reasoning models send several kinds.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content<'a> {
-    Text(#[serde(borrow)] Text<'a>),
-    Parts(#[serde(borrow)] Vec<Part<'a>>),
-    Other(serde::de::IgnoredAny),
+#[derive(Default)]
+struct Part<'de> {
+    text: Option<Text<'de>>,
+    thinking: Option<Any<'de>>,
 }
 
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
+#[derive(Default)]
+struct ToolCall<'de> {
+    function: Option<Function<'de>>,
 }
 
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow, default)]
-    function: Option<Function<'a>>,
+#[derive(Default)]
+struct Function<'de> {
+    name: Option<Text<'de>>,
+    arguments: Option<Any<'de>>,
 }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow, default)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    arguments: Option<Text<'a>>,
+#[derive(Default)]
+struct Audio<'de> {
+    transcript: Option<Text<'de>>,
+}
+
+impl<'de> Object<'de> for Completion<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "object" => value.text(&mut self.object),
+            "model" => value.text(&mut self.model),
+            "choices" => value.list(&mut self.choices),
+            "usage" => value.object(&mut self.usage),
+            "x_groq" => value.object(&mut self.x_groq),
+            "error" => value.any(&mut self.error),
+            "message" => value.any(&mut self.message),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Groq {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "usage" => value.object(&mut self.usage),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Choice<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "index" => value.count(&mut self.index),
+            "finish_reason" => value.text(&mut self.finish_reason),
+            "text" => value.text(&mut self.text),
+            "message" => value.object(&mut self.message),
+            "delta" => value.object(&mut self.delta),
+            "usage" => value.object(&mut self.usage),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Message<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "content" => value.any(&mut self.content),
+            "refusal" => value.text(&mut self.refusal),
+            "reasoning_content" => value.any(&mut self.reasoning_content),
+            "reasoning" => value.any(&mut self.reasoning),
+            "tool_calls" => value.list(&mut self.tool_calls),
+            "function_call" => value.object(&mut self.function_call),
+            "audio" => value.object(&mut self.audio),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Part<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "text" => value.text(&mut self.text),
+            "thinking" => value.any(&mut self.thinking),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for ToolCall<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "function" => value.object(&mut self.function),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Function<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "name" => value.text(&mut self.name),
+            "arguments" => value.any(&mut self.arguments),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Audio<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "transcript" => value.text(&mut self.transcript),
+            _ => value.skip(),
+        }
+    }
 }
 
 /// Reads a whole answer.
-pub fn whole(body: &[u8], report: &mut Report) -> Result<(), NotTheFormat> {
-    let completion: Completion<'_> = json(body)?;
+pub fn whole(body: &str, report: &mut Report) -> Result<(), NotTheFormat> {
+    let completion: Completion<'_> = loose::object(body)?;
     let Some(choices) = &completion.choices else { return Err(NotTheFormat) };
     for choice in choices {
-        read_choice(choice, report);
+        choice.read(report);
     }
-    read_rest(&completion, report);
+    completion.read_rest(report);
     Ok(())
 }
 
 impl Choices {
-    /// Reads one event.
-    pub fn event(&mut self, event: &Event, report: &mut Report) -> Result<EventKind, NotTheFormat> {
-        if event.data.trim_ascii() == b"[DONE]" {
+    /// Reads the data of one event.
+    pub fn event(&mut self, data: &str, report: &mut Report) -> Result<EventKind, NotTheFormat> {
+        if data.trim() == "[DONE]" {
             report.complete = !self.overflowed
                 && !self.finished.is_empty()
                 && self.finished.values().all(|finished| *finished);
             return Ok(EventKind::Terminator);
         }
-        let mut chunk: Completion<'_> = json(&event.data)?;
-        if let Some(error) = chunk.error.take() {
-            report.error = Some(error.message());
+        let chunk: Completion<'_> = loose::object(data)?;
+        let bare = chunk.message.filter(|_| chunk.object.is_some_and(|object| object.is("error")));
+        if let Some(message) = chunk.error.or(bare).and_then(error_message) {
+            report.error = Some(message);
             return Ok(EventKind::Error);
         }
-        read_rest(&chunk, report);
+        chunk.read_rest(report);
         let choices = chunk.choices.as_deref().unwrap_or_default();
         for choice in choices {
-            if self.finished.len() >= MAX_CHOICES && !self.finished.contains_key(&choice.index) {
+            let index = choice.index.unwrap_or(0);
+            if self.finished.len() >= MAX_CHOICES && !self.finished.contains_key(&index) {
                 self.overflowed = true;
                 continue;
             }
-            *self.finished.entry(choice.index).or_default() |= choice.finish_reason.is_some();
-            read_choice(choice, report);
+            // Some servers send an empty reason until there is one.
+            *self.finished.entry(index).or_default() |=
+                choice.finish_reason.is_some_and(|reason| !reason.is_empty());
+            choice.read(report);
         }
-        let is_usage_only = choices.is_empty() && chunk.choices.is_some() && chunk.usage.is_some();
+        let is_usage_only = choices.is_empty() && chunk.usage.is_some();
         Ok(if is_usage_only { EventKind::UsageOnly } else { EventKind::Content })
     }
 }
 
-fn read_rest(completion: &Completion<'_>, report: &mut Report) {
-    report.named(completion.model.as_ref().map(Text::as_str));
-    let groq = completion.x_groq.as_ref().and_then(|groq| groq.usage.as_ref());
-    if let Some(usage) = completion.usage.as_ref().or(groq).and_then(OpenAi::normal) {
-        report.usage = Some(usage);
+impl Completion<'_> {
+    fn read_rest(&self, report: &mut Report) {
+        report.named(self.model);
+        let groq = self.x_groq.as_ref().and_then(|groq| groq.usage.as_ref());
+        if let Some(usage) = self.usage.as_ref().or(groq).and_then(OpenAi::normal) {
+            report.usage = Some(usage);
+        }
     }
 }
 
-fn read_choice(choice: &Choice<'_>, report: &mut Report) {
-    if let Some(text) = &choice.text {
-        report.text(text.as_str());
-    }
-    let Some(message) = &choice.delta else { return };
-    match &message.content {
-        Some(Content::Text(text)) => report.text(text.as_str()),
-        Some(Content::Parts(parts)) => {
-            parts.iter().filter_map(|part| part.text.as_ref()).for_each(|text| report.text(text.as_str()));
+impl Choice<'_> {
+    /// Reads its text, and its usage where it has one.
+    pub fn read(&self, report: &mut Report) {
+        if let Some(usage) = self.usage.as_ref().and_then(OpenAi::normal) {
+            report.usage = Some(usage);
         }
-        Some(Content::Other(_)) | None => {}
+        // Some servers say the same in two places (Together: `delta` and `text`); it was generated once.
+        let before = report.output_text_bytes;
+        for message in [&self.message, &self.delta].into_iter().flatten() {
+            if report.output_text_bytes == before {
+                message.read(report);
+            }
+        }
+        if report.output_text_bytes == before {
+            report.text(self.text);
+        }
     }
-    if let Some(refusal) = &message.refusal {
-        report.text(refusal.as_str());
+}
+
+impl Message<'_> {
+    fn read(&self, report: &mut Report) {
+        self.read_content(report);
+        report.text(self.refusal);
+        report.text(self.audio.as_ref().and_then(|audio| audio.transcript));
+        report.hidden(self.reasoning_content.or(self.reasoning).and_then(Any::text));
+        let called = self.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
+        called.chain(&self.function_call).for_each(|function| function.read(report));
     }
-    if let Some(Content::Text(text)) = &message.reasoning_content {
-        report.hidden(text.as_str());
+
+    fn read_content(&self, report: &mut Report) {
+        let Some(content) = self.content else { return };
+        report.text(content.text());
+        for part in content.list::<Part<'_>>().iter().flatten() {
+            report.text(part.text);
+            let Some(thinking) = part.thinking else { continue };
+            report.hidden(thinking.text());
+            thinking.list::<Part<'_>>().iter().flatten().for_each(|part| report.hidden(part.text));
+        }
     }
-    for function in message.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref()) {
-        let arguments = function.arguments.as_ref().map_or("", Text::as_str);
-        match &function.name {
-            Some(name) => report.tool(name.as_str(), arguments),
-            None => report.hidden(arguments),
+}
+
+impl Function<'_> {
+    fn read(&self, report: &mut Report) {
+        match self.name.filter(|name| !name.is_empty()) {
+            Some(name) => report.tool(name, self.arguments),
+            None => report.arguments(self.arguments),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Anthropic messages.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 
+use super::loose::{self, Any, Field, Object, Text};
 use super::usage::Anthropic;
-use super::{EventKind, NotTheFormat, ProviderError, Report, Text, json};
-use crate::sse::Event;
+use super::{EventKind, NotTheFormat, Report, error_message};
 
 /// What a stream has said so far.
 #[derive(Debug, Default)]
@@ -13,95 +13,127 @@ pub struct Counts {
     has_stop_reason: bool,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    model: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    content: Vec<Block<'a>>,
-    #[serde(default)]
+#[derive(Default)]
+struct Message<'de> {
+    model: Option<Text<'de>>,
+    content: Option<Vec<Block<'de>>>,
     usage: Option<Anthropic>,
-    #[serde(borrow, default)]
-    stop_reason: Option<Text<'a>>,
-}
-
-/// A content block or a delta of one: both name their text alike.
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    thinking: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    input: Option<&'a serde_json::value::RawValue>,
-    #[serde(borrow, default)]
-    partial_json: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    stop_reason: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-struct StreamEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow, default)]
-    message: Option<Message<'a>>,
-    #[serde(borrow, default)]
-    content_block: Option<Block<'a>>,
-    #[serde(borrow, default)]
-    delta: Option<Block<'a>>,
-    #[serde(default)]
-    usage: Option<Anthropic>,
-    #[serde(default)]
-    error: Option<ProviderError>,
-}
-
-#[derive(Deserialize)]
-struct Counted {
-    #[serde(default)]
+    stop_reason: Option<Text<'de>>,
+    /// A count of tokens has nothing but this.
     input_tokens: Option<u64>,
 }
 
-/// Reads a whole answer: a message, or a count of tokens.
-pub fn whole(body: &[u8], report: &mut Report) -> Result<(), NotTheFormat> {
-    let message: Message<'_> = json(body)?;
-    if message.usage.is_none() {
-        // A count of tokens has nothing but its number.
-        let counted: Counted = json(body)?;
-        return counted.input_tokens.map(|_| ()).ok_or(NotTheFormat);
+/// A content block or a delta of one: both name their text alike.
+#[derive(Default)]
+struct Block<'de> {
+    kind: Option<Text<'de>>,
+    text: Option<Text<'de>>,
+    thinking: Option<Text<'de>>,
+    name: Option<Text<'de>>,
+    input: Option<Any<'de>>,
+    partial_json: Option<Text<'de>>,
+    stop_reason: Option<Text<'de>>,
+}
+
+#[derive(Default)]
+struct StreamEvent<'de> {
+    kind: Option<Text<'de>>,
+    message: Option<Message<'de>>,
+    content_block: Option<Block<'de>>,
+    delta: Option<Block<'de>>,
+    usage: Option<Anthropic>,
+    error: Option<Any<'de>>,
+}
+
+impl<'de> Object<'de> for Message<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "model" => value.text(&mut self.model),
+            "content" => value.list(&mut self.content),
+            "usage" => value.object(&mut self.usage),
+            "stop_reason" => value.text(&mut self.stop_reason),
+            "input_tokens" => value.count(&mut self.input_tokens),
+            _ => value.skip(),
+        }
     }
-    report.named(message.model.as_ref().map(Text::as_str));
-    message.content.iter().for_each(|block| read_block(block, report));
+}
+
+impl<'de> Object<'de> for Block<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "type" => value.text(&mut self.kind),
+            "text" => value.text(&mut self.text),
+            "thinking" => value.text(&mut self.thinking),
+            "name" => value.text(&mut self.name),
+            "input" => value.any(&mut self.input),
+            "partial_json" => value.text(&mut self.partial_json),
+            "stop_reason" => value.text(&mut self.stop_reason),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for StreamEvent<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "type" => value.text(&mut self.kind),
+            "message" => value.object(&mut self.message),
+            "content_block" => value.object(&mut self.content_block),
+            "delta" => value.object(&mut self.delta),
+            "usage" => value.object(&mut self.usage),
+            "error" => value.any(&mut self.error),
+            _ => value.skip(),
+        }
+    }
+}
+
+/// Reads a whole answer: a message, or a count of tokens.
+pub fn whole(body: &str, report: &mut Report) -> Result<(), NotTheFormat> {
+    let message: Message<'_> = loose::object(body)?;
+    if message.usage.is_none() && message.content.is_none() && message.input_tokens.is_none() {
+        return Err(NotTheFormat);
+    }
+    report.named(message.model);
+    message.content.iter().flatten().for_each(|block| block.read(report));
     report.usage = message.usage.as_ref().and_then(Anthropic::normal);
     Ok(())
 }
 
 impl Counts {
     /// Reads one event.
-    pub fn event(&mut self, event: &Event, report: &mut Report) -> Result<EventKind, NotTheFormat> {
-        let read: StreamEvent<'_> = json(&event.data)?;
-        match read.kind.as_str() {
-            "error" => {
-                report.error = read.error.map(ProviderError::message);
-                return Ok(EventKind::Error);
-            }
+    pub fn event(&mut self, name: &str, data: &str, report: &mut Report) -> Result<EventKind, NotTheFormat> {
+        let read: StreamEvent<'_> = loose::object(data)?;
+        let kind = read.kind.map_or(name.into(), Text::decode);
+        match &*kind {
             "message_stop" => {
                 report.complete = self.has_stop_reason;
                 return Ok(EventKind::Terminator);
             }
-            _ => {}
+            "message_start" | "message_delta" | "content_block_start" | "content_block_delta" => {}
+            "error" => {
+                report.error = Some(read.error.and_then(error_message).unwrap_or_default());
+                return Ok(EventKind::Error);
+            }
+            _ if read.error.is_some() => {
+                report.error = read.error.and_then(error_message);
+                return Ok(if report.error.is_some() { EventKind::Error } else { EventKind::Content });
+            }
+            "" => return Err(NotTheFormat),
+            _ => return Ok(EventKind::Content),
         }
         if let Some(message) = read.message {
-            report.named(message.model.as_ref().map(Text::as_str));
+            report.named(message.model);
             self.has_stop_reason |= message.stop_reason.is_some();
             self.take(message.usage, report);
         }
         self.take(read.usage, report);
-        for block in [read.content_block, read.delta].iter().flatten() {
-            self.has_stop_reason |= block.stop_reason.is_some();
-            read_block(block, report);
+        if let Some(block) = read.content_block {
+            // Its input is empty and comes in deltas.
+            Block { input: None, ..block }.read(report);
+        }
+        if let Some(delta) = read.delta {
+            self.has_stop_reason |= delta.stop_reason.is_some();
+            delta.read(report);
         }
         Ok(EventKind::Content)
     }
@@ -113,14 +145,15 @@ impl Counts {
     }
 }
 
-fn read_block(block: &Block<'_>, report: &mut Report) {
-    if let Some(text) = &block.text {
-        report.text(text.as_str());
-    }
-    for hidden in [&block.thinking, &block.partial_json].into_iter().flatten() {
-        report.hidden(hidden.as_str());
-    }
-    if let (Some(name), Some(input)) = (&block.name, block.input) {
-        report.tool(name.as_str(), input.get());
+impl Block<'_> {
+    fn read(&self, report: &mut Report) {
+        report.text(self.text);
+        report.hidden(self.thinking);
+        report.hidden(self.partial_json);
+        // Tools that the provider runs itself are no calls that the answer ends with.
+        match self.name.filter(|_| self.kind.is_some_and(|kind| kind.is("tool_use"))) {
+            Some(name) => report.tool(name, self.input),
+            None => report.arguments(self.input),
+        }
     }
 }

@@ -1,19 +1,24 @@
 //! Reads from an answer what it used and whether it is complete. Each upstream wire format is one file.
 //!
-//! Structs borrow from the answer and skip what they do not need: no tree is built for an event of a stream.
+//! Structs borrow from the answer and skip what they do not need: no tree is built for an event of a stream. What is odd
+//! about an answer and not needed does not make it unreadable; `loose` sees to that.
 
 mod chat;
+mod loose;
 mod messages;
 mod responses;
 mod units;
 mod usage;
 
+use std::borrow::Cow;
+
 use rungate_core::operation::Operation;
 use rungate_core::usage::Usage;
-use serde::Deserialize;
+use serde::de::MapAccess;
 
 use crate::request::excerpt;
 use crate::sse::Event;
+use loose::{Any, Field, Object, Text};
 
 /// What an answer said of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,27 +91,30 @@ impl Meter {
 
     /// Reads a whole body of a success. Content that is not JSON (sound, subtitles) is fine where the operation allows it.
     pub fn whole(&mut self, content_type: Option<&str>, body: &[u8]) -> Result<(), NotTheFormat> {
+        let report = &mut self.report;
         match &self.format {
-            Format::Chat(_) => chat::whole(body, &mut self.report)?,
-            Format::Responses => responses::whole(body, &mut self.report)?,
-            Format::Messages(_) => messages::whole(body, &mut self.report)?,
-            Format::Units(operation) => units::whole(*operation, content_type, body, &mut self.report)?,
+            Format::Chat(_) => chat::whole(&text(body), report)?,
+            Format::Responses => responses::whole(&text(body), report)?,
+            Format::Messages(_) => messages::whole(&text(body), report)?,
+            Format::Units(operation) => units::whole(*operation, content_type, body, report)?,
         }
-        self.report.complete = true;
+        report.complete = true;
         Ok(())
     }
 
     /// Reads one event of a stream. Events after the terminator are of no meaning; do not give them.
     pub fn event(&mut self, event: &Event) -> Result<EventKind, NotTheFormat> {
-        if event.data.is_empty() {
+        let (name, data) = (text(event.name()), text(&event.data));
+        if data.trim().is_empty() {
             // A comment, or a heartbeat without data.
             return Ok(EventKind::Content);
         }
+        let report = &mut self.report;
         match &mut self.format {
-            Format::Chat(choices) => choices.event(event, &mut self.report),
-            Format::Responses => responses::event(event, &mut self.report),
-            Format::Messages(counts) => counts.event(event, &mut self.report),
-            Format::Units(_) => units::event(event, &mut self.report),
+            Format::Chat(choices) => choices.event(&data, report),
+            Format::Responses => responses::event(&name, &data, report),
+            Format::Messages(counts) => counts.event(&name, &data, report),
+            Format::Units(operation) => units::event(*operation, &name, &data, report),
         }
     }
 
@@ -118,63 +126,73 @@ impl Meter {
 
 impl Report {
     /// Adds generated text that people read.
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: Option<Text<'_>>) {
+        if let Some(text) = text {
+            self.plain(&text.decode());
+        }
+    }
+
+    fn plain(&mut self, text: &str) {
         self.output_text_bytes += text.len() as u64;
         excerpt::extend(&mut self.preview, text);
     }
 
-    /// Adds generated text that is not shown: tool arguments, reasoning.
-    const fn hidden(&mut self, text: &str) {
-        self.output_text_bytes += text.len() as u64;
+    /// Adds generated text that is not shown: reasoning.
+    fn hidden(&mut self, text: Option<Text<'_>>) {
+        self.output_text_bytes += text.map_or(0, |text| text.decode().len() as u64);
     }
 
-    /// Shows a tool call where there is no text.
-    fn tool(&mut self, name: &str, arguments: &str) {
-        self.hidden(arguments);
+    /// Adds arguments of a tool: JSON, mostly inside a text.
+    fn arguments(&mut self, arguments: Option<Any<'_>>) {
+        self.output_text_bytes += arguments.map_or(0, |value| plain(value).len() as u64);
+    }
+
+    /// Adds a tool call, and shows it where there is no text.
+    fn tool(&mut self, name: Text<'_>, arguments: Option<Any<'_>>) {
+        self.arguments(arguments);
         if self.preview.is_empty() {
-            excerpt::extend(&mut self.preview, &format!("→ {name}({arguments})"));
+            let arguments = arguments.map(plain).unwrap_or_default();
+            excerpt::extend(&mut self.preview, &format!("→ {}({arguments})", name.decode()));
         }
     }
 
-    fn named(&mut self, model: Option<&str>) {
+    fn named(&mut self, model: Option<Text<'_>>) {
         if self.model.is_none() {
-            self.model = model.filter(|model| !model.is_empty()).map(str::to_owned);
+            self.model = model.filter(|model| !model.is_empty()).map(|model| model.decode().into_owned());
         }
     }
 }
 
-/// Reads JSON that a provider sent.
-fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, NotTheFormat> {
-    serde_json::from_slice(bytes).map_err(|_| NotTheFormat)
+/// The text that was sent, with replacement characters for what is none.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
 }
 
-/// Text that borrows where it can.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+/// A text as it reads, anything else as JSON.
+fn plain(value: Any<'_>) -> Cow<'_, str> {
+    value.text().map_or(Cow::Borrowed(value.json()), Text::decode)
+}
 
-impl Text<'_> {
-    fn as_str(&self) -> &str {
-        &self.0
+/// The message of an error inside a stream: of an object, or a bare text. `None` when the value says that there is none.
+fn error_message(error: Any<'_>) -> Option<String> {
+    if matches!(error.json(), "false" | "\"\"" | "null") {
+        return None;
     }
+    let message = error.object::<ProviderError<'_>>().and_then(|error| error.message);
+    let text = plain(message.unwrap_or(error));
+    Some(excerpt::of_text(&text).to_owned())
 }
 
-/// An error inside a stream or a body: an object with a message, or a bare text.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum ProviderError {
-    Object {
-        #[serde(default)]
-        message: Option<String>,
-    },
-    Text(String),
+#[derive(Default)]
+struct ProviderError<'de> {
+    message: Option<Any<'de>>,
 }
 
-impl ProviderError {
-    fn message(self) -> String {
-        match self {
-            Self::Object { message } => message.unwrap_or_default(),
-            Self::Text(text) => text,
+impl<'de> Object<'de> for ProviderError<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "message" => value.any(&mut self.message),
+            _ => value.skip(),
         }
     }
 }

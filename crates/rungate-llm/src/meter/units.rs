@@ -2,46 +2,70 @@
 
 use rungate_core::operation::{Kind, Operation};
 use rungate_core::usage::Usage;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::MapAccess;
 
-use super::usage::{OpenAi, milliseconds};
-use super::{EventKind, NotTheFormat, ProviderError, Report, Text, json};
-use crate::sse::Event;
+use super::chat::Choice;
+use super::loose::{self, Any, Field, Object, Text};
+use super::usage::{OpenAi, by_time};
+use super::{EventKind, NotTheFormat, Report, error_message};
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow, default)]
-    model: Option<Text<'a>>,
-    /// Embeddings or images.
-    #[serde(default)]
-    data: Option<Vec<IgnoredAny>>,
-    /// Moderations.
-    #[serde(default)]
-    results: Option<Vec<IgnoredAny>>,
-    /// Transcriptions.
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
+#[derive(Default)]
+struct Answer<'de> {
+    model: Option<Text<'de>>,
+    /// How many embeddings or images.
+    data: Option<u64>,
+    /// How many moderations.
+    results: Option<u64>,
+    /// Of transcriptions.
+    text: Option<Text<'de>>,
     /// Of transcriptions: seconds of sound.
-    #[serde(default)]
     duration: Option<f64>,
-    #[serde(default)]
     usage: Option<OpenAi>,
 }
 
-#[derive(Deserialize)]
-struct StreamEvent<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    delta: Option<Text<'a>>,
-    #[serde(default)]
+#[derive(Default)]
+struct StreamEvent<'de> {
+    kind: Option<Text<'de>>,
+    model: Option<Text<'de>>,
+    delta: Option<Text<'de>>,
+    /// Mistral's name for a delta of a transcription. The last event has all of it once more.
+    text: Option<Text<'de>>,
+    /// vLLM streams a transcription as it does a chat.
+    choices: Option<Vec<Choice<'de>>>,
     usage: Option<OpenAi>,
-    #[serde(default)]
-    error: Option<ProviderError>,
+    error: Option<Any<'de>>,
 }
 
-/// Reads a whole answer.
+impl<'de> Object<'de> for Answer<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "model" => value.text(&mut self.model),
+            "data" => value.length(&mut self.data),
+            "results" => value.length(&mut self.results),
+            "text" => value.text(&mut self.text),
+            "duration" => value.number(&mut self.duration),
+            "usage" => value.object(&mut self.usage),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for StreamEvent<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "type" => value.text(&mut self.kind),
+            "model" => value.text(&mut self.model),
+            "delta" => value.text(&mut self.delta),
+            "text" => value.text(&mut self.text),
+            "choices" => value.list(&mut self.choices),
+            "usage" => value.object(&mut self.usage),
+            "error" => value.any(&mut self.error),
+            _ => value.skip(),
+        }
+    }
+}
+
+/// Reads a whole answer. Content that is not JSON is sound, or a transcription as text or subtitles.
 pub fn whole(
     operation: Operation,
     content_type: Option<&str>,
@@ -49,35 +73,32 @@ pub fn whole(
     report: &mut Report,
 ) -> Result<(), NotTheFormat> {
     let is_json = content_type.is_none_or(|text| text.trim_start().starts_with("application/json"));
-    if operation.kind() == Kind::Audio && !is_json {
-        // Sound, or a transcription as text or subtitles.
-        if operation != Operation::Speech {
-            let text = std::str::from_utf8(body).map_err(|_| NotTheFormat)?;
-            report.text(text);
-        }
+    if operation == Operation::Speech && !is_json {
         return Ok(());
     }
-    let answer: Answer<'_> = json(body)?;
+    let body = String::from_utf8_lossy(body);
+    if operation.kind() == Kind::Audio && !is_json {
+        report.plain(&body);
+        return Ok(());
+    }
+    let answer: Answer<'_> = loose::object(&body)?;
     let is_there = match operation.kind() {
         Kind::Embedding | Kind::Image => answer.data.is_some(),
         Kind::Moderation => answer.results.is_some(),
-        _ => answer.text.is_some(),
+        // Mistral wraps sound in an object.
+        _ => operation == Operation::Speech || answer.text.is_some(),
     };
     if !is_there {
         return Err(NotTheFormat);
     }
-    report.named(answer.model.as_ref().map(Text::as_str));
-    if let Some(text) = &answer.text {
-        report.text(text.as_str());
-    }
-    let mut usage = answer.usage.as_ref().and_then(OpenAi::normal);
+    report.named(answer.model);
+    report.text(answer.text);
+    let mut usage = answer.usage.as_ref().and_then(|usage| normal(operation, usage));
     if operation.kind() == Kind::Image {
-        let images = answer.data.map_or(0, |data| data.len() as u64);
-        usage = Some(Usage { images, ..usage.unwrap_or_default() });
+        usage = Some(Usage { images: answer.data.unwrap_or(0), ..usage.unwrap_or_default() });
     }
-    let seconds = answer.duration.filter(|seconds| *seconds >= 0.0);
-    report.usage = match (usage, seconds) {
-        (None, Some(seconds)) => Some(Usage { audio_ms: milliseconds(seconds), ..Usage::default() }),
+    report.usage = match (usage, answer.duration) {
+        (None, Some(seconds)) => Some(by_time(seconds)),
         // Moderation reports nothing and costs nothing at every provider that has it.
         (None, None) if operation.kind() == Kind::Moderation => Some(Usage::default()),
         (usage, _) => usage,
@@ -87,26 +108,44 @@ pub fn whole(
 
 /// Reads one event of a stream of images, sound or a transcription: they end with an event whose type ends so, or with
 /// `[DONE]`.
-pub fn event(event: &Event, report: &mut Report) -> Result<EventKind, NotTheFormat> {
-    if event.data.trim_ascii() == b"[DONE]" {
+pub fn event(
+    operation: Operation,
+    name: &str,
+    data: &str,
+    report: &mut Report,
+) -> Result<EventKind, NotTheFormat> {
+    if data.trim() == "[DONE]" {
         report.complete = true;
         return Ok(EventKind::Terminator);
     }
-    let read: StreamEvent<'_> = json(&event.data)?;
-    let kind = read.kind.as_ref().map_or("", Text::as_str);
-    if let Some(usage) = read.usage.as_ref().and_then(OpenAi::normal) {
+    let read: StreamEvent<'_> = loose::object(data)?;
+    let kind = read.kind.map_or(name.into(), Text::decode);
+    report.named(read.model);
+    if let Some(usage) = read.usage.as_ref().and_then(|usage| normal(operation, usage)) {
         report.usage = Some(usage);
     }
-    if read.error.is_some() || kind == "error" {
-        report.error = Some(read.error.map(ProviderError::message).unwrap_or_default());
+    let error = read.error.and_then(error_message);
+    if error.is_some() || kind == "error" {
+        report.error = Some(error.unwrap_or_default());
         return Ok(EventKind::Error);
     }
-    if let Some(delta) = &read.delta {
-        report.text(delta.as_str());
-    }
     if matches!(kind.rsplit('.').next(), Some("done" | "completed")) {
+        if operation.kind() == Kind::Image {
+            report.usage = Some(Usage { images: 1, ..report.usage.unwrap_or_default() });
+        }
         report.complete = true;
         return Ok(EventKind::Terminator);
     }
+    if kind.ends_with("text.delta") {
+        report.text(read.delta.or(read.text));
+    }
+    read.choices.iter().flatten().for_each(|choice| choice.read(report));
     Ok(EventKind::Content)
+}
+
+fn normal(operation: Operation, usage: &OpenAi) -> Option<Usage> {
+    match operation {
+        Operation::Transcriptions | Operation::Translations => usage.of_transcription(),
+        _ => usage.normal(),
+    }
 }

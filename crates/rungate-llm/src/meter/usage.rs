@@ -2,33 +2,33 @@
 //!
 //! OpenAI's counts nest: `prompt_tokens` include cached and audio tokens, `completion_tokens` include reasoning.
 //! Anthropic's `input_tokens` leave out what was read from and written to the cache, so those are added up. xAI reports
-//! reasoning tokens beside `completion_tokens`, and Gemini's compatible endpoint leaves thinking out of them while
-//! `total_tokens` counts it: where the total is larger than its parts, the difference is output.
+//! reasoning tokens beside `completion_tokens`, and Gemini's compatible endpoint leaves thinking out of them (and a zero
+//! out altogether) while `total_tokens` counts it: where the total is larger than its parts, the difference is output.
 
 use rungate_core::usage::Usage;
-use serde::Deserialize;
+use serde::de::MapAccess;
+
+use super::loose::{Field, Object};
 
 /// OpenAI's usage, in the spelling of chat (`prompt_tokens`) or of responses (`input_tokens`).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct OpenAi {
-    #[serde(alias = "input_tokens")]
     prompt_tokens: Option<u64>,
-    #[serde(alias = "output_tokens")]
     completion_tokens: Option<u64>,
     total_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details", alias = "input_token_details")]
-    prompt_tokens_details: Option<InputDetails>,
-    #[serde(alias = "output_tokens_details", alias = "output_token_details")]
-    completion_tokens_details: Option<OutputDetails>,
-    /// DeepSeek's own name for cached tokens.
-    prompt_cache_hit_tokens: Option<u64>,
-    /// Of transcriptions that are charged by time.
+    input_details: Option<InputDetails>,
+    output_details: Option<OutputDetails>,
+    /// Cached and reasoning tokens where a provider has them beside the others: `prompt_cache_hit_tokens` of DeepSeek,
+    /// `cached_tokens` of Together.
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+    /// Of sound that is charged by time.
     seconds: Option<f64>,
+    /// Mistral's name for it. Chat is charged by token all the same; it tells that tokens of sound are in the total only.
+    prompt_audio_seconds: Option<f64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 #[expect(clippy::struct_field_names, reason = "the names are the provider's")]
 struct InputDetails {
     cached_tokens: Option<u64>,
@@ -37,47 +37,115 @@ struct InputDetails {
     cache_write_tokens: Option<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct OutputDetails {
     reasoning_tokens: Option<u64>,
     audio_tokens: Option<u64>,
 }
 
-impl OpenAi {
-    /// The normal form; `None` when nothing was counted.
-    pub fn normal(&self) -> Option<Usage> {
-        if let Some(seconds) = self.seconds.filter(|seconds| *seconds >= 0.0) {
-            return Some(Usage { audio_ms: milliseconds(seconds), ..Usage::default() });
+impl<'de> Object<'de> for OpenAi {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "prompt_tokens" | "input_tokens" => value.count(&mut self.prompt_tokens),
+            "completion_tokens" | "output_tokens" => value.count(&mut self.completion_tokens),
+            "total_tokens" => value.count(&mut self.total_tokens),
+            "prompt_tokens_details" | "input_tokens_details" | "input_token_details" => {
+                value.object(&mut self.input_details)
+            }
+            "completion_tokens_details" | "output_tokens_details" | "output_token_details" => {
+                value.object(&mut self.output_details)
+            }
+            "prompt_cache_hit_tokens" | "cached_tokens" => value.count(&mut self.cached_tokens),
+            "reasoning_tokens" => value.count(&mut self.reasoning_tokens),
+            "seconds" => value.number(&mut self.seconds),
+            "prompt_audio_seconds" => value.number(&mut self.prompt_audio_seconds),
+            _ => value.skip(),
         }
-        if self.prompt_tokens.is_none() && self.completion_tokens.is_none() && self.total_tokens.is_none() {
-            return None;
-        }
-        let input = self.prompt_tokens.or(self.total_tokens).unwrap_or(0);
-        let mut output = self.completion_tokens.unwrap_or(0);
-        // Embeddings report a total and no output: there the total is the input.
-        if let Some(total) = self.total_tokens.filter(|_| self.completion_tokens.is_some()) {
-            output = output.max(total.saturating_sub(input));
-        }
-        let input_details = self.prompt_tokens_details.as_ref();
-        let output_details = self.completion_tokens_details.as_ref();
-        let cached = input_details.and_then(|details| details.cached_tokens).or(self.prompt_cache_hit_tokens);
-        Some(Usage {
-            input,
-            output,
-            cached_input: cached.unwrap_or(0).min(input),
-            cache_write: input_details.and_then(|details| details.cache_write_tokens).unwrap_or(0),
-            reasoning: output_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
-            audio_input: input_details.and_then(|details| details.audio_tokens).unwrap_or(0),
-            audio_output: output_details.and_then(|details| details.audio_tokens).unwrap_or(0),
-            ..Usage::default()
-        })
     }
 }
 
+impl<'de> Object<'de> for InputDetails {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "cached_tokens" => value.count(&mut self.cached_tokens),
+            "audio_tokens" => value.count(&mut self.audio_tokens),
+            "cache_write_tokens" => value.count(&mut self.cache_write_tokens),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for OutputDetails {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "reasoning_tokens" => value.count(&mut self.reasoning_tokens),
+            "audio_tokens" => value.count(&mut self.audio_tokens),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl OpenAi {
+    /// The normal form; `None` when nothing was counted, be it that zeros say so. Parts are never larger than the whole
+    /// they are of.
+    pub fn normal(&self) -> Option<Usage> {
+        if let Some(seconds) = self.seconds {
+            return Some(by_time(seconds));
+        }
+        let total = self.total_tokens.unwrap_or(0);
+        let mut output = self.completion_tokens.unwrap_or(0);
+        let mut input = self.prompt_tokens.unwrap_or(total.saturating_sub(output));
+        let uncounted = total.saturating_sub(input + output);
+        let mut sound = 0;
+        if self.prompt_audio_seconds.is_some_and(|seconds| seconds > 0.0) {
+            sound = uncounted;
+            input += uncounted;
+        } else {
+            output += uncounted;
+        }
+        let (input_details, output_details) = (self.input_details.as_ref(), self.output_details.as_ref());
+        let reasoning = output_details.and_then(|details| details.reasoning_tokens).or(self.reasoning_tokens);
+        let reasoning = reasoning.unwrap_or(0);
+        if reasoning > output {
+            // It cannot be a part of the output, so it was counted apart.
+            output += reasoning;
+        }
+        if input == 0 && output == 0 {
+            return None;
+        }
+        let cached = input_details.and_then(|details| details.cached_tokens).or(self.cached_tokens);
+        let cached_input = cached.unwrap_or(0).min(input);
+        let cache_write = input_details.and_then(|details| details.cache_write_tokens).unwrap_or(0);
+        let audio_input = input_details.and_then(|details| details.audio_tokens).unwrap_or(sound);
+        let audio_output = output_details.and_then(|details| details.audio_tokens).unwrap_or(0);
+        Some(Usage {
+            input,
+            output,
+            cached_input,
+            cache_write: cache_write.min(input - cached_input),
+            reasoning,
+            audio_input: audio_input.min(input),
+            audio_output: audio_output.min(output - reasoning),
+            ..Usage::default()
+        })
+    }
+
+    /// The normal form of a transcription: its time where that is known, since what is charged by time is not charged by
+    /// token as well.
+    pub fn of_transcription(&self) -> Option<Usage> {
+        self.prompt_audio_seconds.map(by_time).or_else(|| self.normal())
+    }
+}
+
+/// Usage of sound that is charged by time: whole milliseconds, rounded up.
+pub fn by_time(seconds: f64) -> Usage {
+    let audio_ms = std::time::Duration::try_from_secs_f64(seconds)
+        .map_or(0, |duration| u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
+    Usage { audio_ms, ..Usage::default() }
+}
+
 /// Anthropic's usage. In a stream it comes in parts, each of which holds the latest of what it names.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Clone)]
 pub struct Anthropic {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
@@ -86,48 +154,75 @@ pub struct Anthropic {
     cache_creation: Option<CacheCreation>,
 }
 
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
+/// What was written to the cache, by how long it is kept.
+#[derive(Debug, Default, Clone)]
 struct CacheCreation {
-    ephemeral_1h_input_tokens: u64,
+    five_minutes: Option<u64>,
+    hour: Option<u64>,
+}
+
+impl<'de> Object<'de> for Anthropic {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "input_tokens" => value.count(&mut self.input_tokens),
+            "output_tokens" => value.count(&mut self.output_tokens),
+            "cache_read_input_tokens" => value.count(&mut self.cache_read_input_tokens),
+            "cache_creation_input_tokens" => value.count(&mut self.cache_creation_input_tokens),
+            "cache_creation" => value.object(&mut self.cache_creation),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for CacheCreation {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "ephemeral_5m_input_tokens" => value.count(&mut self.five_minutes),
+            "ephemeral_1h_input_tokens" => value.count(&mut self.hour),
+            _ => value.skip(),
+        }
+    }
 }
 
 impl Anthropic {
-    /// Takes over what a later part names.
+    /// Takes over what a later part names. Counts only grow, so a zero says nothing: servers that imitate Anthropic send
+    /// it for what they have said before.
     pub fn update(&mut self, later: Self) {
-        self.input_tokens = later.input_tokens.or(self.input_tokens);
-        self.output_tokens = later.output_tokens.or(self.output_tokens);
-        self.cache_read_input_tokens = later.cache_read_input_tokens.or(self.cache_read_input_tokens);
-        self.cache_creation_input_tokens =
-            later.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
+        for (now, later) in [
+            (&mut self.input_tokens, later.input_tokens),
+            (&mut self.output_tokens, later.output_tokens),
+            (&mut self.cache_read_input_tokens, later.cache_read_input_tokens),
+            (&mut self.cache_creation_input_tokens, later.cache_creation_input_tokens),
+        ] {
+            if now.is_none() || later.is_some_and(|count| count > 0) {
+                *now = later.or(*now);
+            }
+        }
         if later.cache_creation.is_some() {
             self.cache_creation = later.cache_creation;
         }
     }
 
-    /// The normal form; `None` when nothing was counted.
+    /// The normal form; `None` when nothing was counted, be it that zeros say so.
     pub fn normal(&self) -> Option<Usage> {
-        self.input_tokens.or(self.output_tokens)?;
         let read = self.cache_read_input_tokens.unwrap_or(0);
-        let written = self.cache_creation_input_tokens.unwrap_or(0);
-        let hour = self
-            .cache_creation
-            .as_ref()
-            .map_or(0, |creation| creation.ephemeral_1h_input_tokens)
-            .min(written);
+        let creation = self.cache_creation.as_ref();
+        let hour = creation.and_then(|creation| creation.hour).unwrap_or(0);
+        let parts = creation.and_then(|creation| creation.five_minutes).unwrap_or(0) + hour;
+        let written = self.cache_creation_input_tokens.unwrap_or(parts);
+        let hour = hour.min(written);
+        let input = self.input_tokens.unwrap_or(0) + read + written;
+        let output = self.output_tokens.unwrap_or(0);
+        if input == 0 && output == 0 {
+            return None;
+        }
         Some(Usage {
-            input: self.input_tokens.unwrap_or(0) + read + written,
-            output: self.output_tokens.unwrap_or(0),
+            input,
+            output,
             cached_input: read,
             cache_write: written - hour,
             cache_write_1h: hour,
             ..Usage::default()
         })
     }
-}
-
-/// Whole milliseconds of a duration in seconds, rounded up.
-pub fn milliseconds(seconds: f64) -> u64 {
-    std::time::Duration::try_from_secs_f64(seconds)
-        .map_or(0, |duration| u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
