@@ -91,14 +91,11 @@ pub fn assemble(
         retries: settings.retries,
         max_stored_body_bytes: settings.max_stored_body_bytes,
     };
-    Planes { data, control: api::router(Arc::clone(services)), openapi: openapi() }
-}
-
-/// The API document.
-fn openapi() -> Bytes {
-    let version = env!("CARGO_PKG_VERSION");
-    let document = serde_json::json!({"openapi": "3.1.0", "info": {"title": "Rungate", "version": version}, "paths": {}});
-    Bytes::from(document.to_string())
+    Planes {
+        data,
+        control: api::router(Arc::clone(services)),
+        openapi: Bytes::from(api::openapi::document().to_string()),
+    }
 }
 
 impl DataPlane for Pipeline {

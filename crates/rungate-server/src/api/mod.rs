@@ -14,6 +14,7 @@ pub mod json;
 pub mod members;
 pub mod model_prices;
 pub mod models;
+pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod pats;

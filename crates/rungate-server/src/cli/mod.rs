@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod logs;
+mod openapi;
 pub mod out;
 mod owner_token;
 pub mod render;
@@ -47,6 +48,8 @@ enum Command {
     /// Check the configuration, or print an example of it
     #[command(subcommand)]
     Config(config::Command),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi(openapi::Command),
     /// Print the completion script of a shell
     Completions(completions::Command),
 }
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Openapi(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match done {
