@@ -16,13 +16,11 @@ fn message(outcome: Result<Scan, ScanError>) -> String {
 }
 
 fn form(fields: &[(&str, &str)]) -> String {
-    let parts: String = fields
-        .iter()
-        .map(|(name, value)| {
-            format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        })
-        .collect();
-    format!("{parts}--xyz--\r\n")
+    let part = |(name, value): &(&str, &str)| {
+        format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let parts: Vec<String> = fields.iter().map(part).collect();
+    parts.concat() + "--xyz--\r\n"
 }
 
 fn transcription(body: &str) -> Result<Scan, ScanError> {

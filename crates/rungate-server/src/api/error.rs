@@ -47,8 +47,8 @@ impl ApiError {
     }
 
     /// 400 for fields that break their rules; there must be at least one.
-    pub fn fields(errors: Vec<FieldError>) -> Self {
-        let message = match errors.as_slice() {
+    pub fn fields(errors: &[FieldError]) -> Self {
+        let message = match errors {
             [one] => format!("{}: {}", one.field, one.message),
             many => format!("{} fields break their rules", many.len()),
         };
@@ -63,7 +63,7 @@ impl ApiError {
 
     /// 400 for one field that breaks a rule.
     pub fn field(field: impl Into<String>, rule: &'static str, message: impl Into<String>) -> Self {
-        Self::fields(vec![FieldError::new(field, rule, message)])
+        Self::fields(&[FieldError::new(field, rule, message)])
     }
 
     /// 400 for a field whose effect this version does not have.

@@ -60,7 +60,7 @@ impl Later {
             Value::String(text) if text.is_empty() => true,
             Value::Array(items) if items.is_empty() => true,
             Value::Object(fields) if fields.is_empty() => true,
-            value => value.to_string() == self.neutral,
+            value => serde_json::from_str::<Value>(self.neutral).is_ok_and(|neutral| neutral == *value),
         }
     }
 
@@ -127,7 +127,7 @@ impl Checks {
 
     /// 400 if a rule was broken.
     pub fn finish(self) -> Result<(), ApiError> {
-        if self.0.is_empty() { Ok(()) } else { Err(ApiError::fields(self.0)) }
+        if self.0.is_empty() { Ok(()) } else { Err(ApiError::fields(&self.0)) }
     }
 }
 

@@ -51,13 +51,11 @@ pub fn provider(id: &str) -> Result<&'static Provider, ApiError> {
 /// Checks an address: required where the provider has none, and one that may be connected to.
 pub fn base_url(services: &Services, provider: &Provider, url: Option<&str>) -> Result<(), ApiError> {
     let Some(url) = url else {
-        return match provider.base_url {
-            Some(_) => Ok(()),
-            None => {
-                let rule = format!("is required for {}", provider.id);
-                Err(ApiError::field("baseUrl", "required", rule))
-            }
-        };
+        if provider.base_url.is_some() {
+            return Ok(());
+        }
+        let rule = format!("is required for {}", provider.id);
+        return Err(ApiError::field("baseUrl", "required", rule));
     };
     let allowed = services.egress.check_url(url).map(|_| ());
     allowed.map_err(|error| ApiError::new(Code::UrlNotAllowed, format!("baseUrl: {error}")).at("baseUrl"))

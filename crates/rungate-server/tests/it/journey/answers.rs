@@ -1,5 +1,6 @@
 //! Whole answers, in both dialects and between them.
 
+use base64::Engine as _;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -73,7 +74,6 @@ async fn w_041_unknown_fields_survive_byte_for_byte_both_ways() {
     assert_eq!(answer.json()["x_sim"], json!({ "unknown": true }));
     let sent = stage.sim.stats().await["last_request"]["body_base64"].as_str().unwrap().to_owned();
     let expected = body.replace("openai/gpt-4o-mini", "gpt-4o-mini");
-    use base64::Engine as _;
     assert_eq!(base64::engine::general_purpose::STANDARD.decode(sent).unwrap(), expected.as_bytes());
 }
 
@@ -97,12 +97,9 @@ async fn w_031_what_is_ours_stays_here() {
     let last = &stage.sim.stats().await["last_request"];
     let names: Vec<&str> =
         last["headers"].as_array().unwrap().iter().map(|pair| pair[0].as_str().unwrap()).collect();
-    for name in names.iter().copied() {
+    for name in &names {
         let ours = ["accept", "authorization", "content-length", "content-type", "host", "idempotency-key"];
-        assert!(
-            ours.contains(&name) || ["openai-beta", "user-agent"].contains(&name),
-            "{name} went upstream"
-        );
+        assert!(ours.contains(name) || ["openai-beta", "user-agent"].contains(name), "{name} went upstream");
     }
     assert!(names.contains(&"openai-beta") && names.contains(&"idempotency-key"));
     assert!(!last.to_string().contains("vk-"), "the virtual key went upstream");

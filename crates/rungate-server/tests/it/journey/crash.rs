@@ -59,7 +59,8 @@ async fn what_a_client_received_in_full_is_in_the_log_exactly_once() {
 /// Sends requests until it is stopped or the server is gone; the ids of answers received in full.
 async fn load(client: Client, stop: Arc<AtomicBool>, number: usize) -> Vec<String> {
     let mut received = Vec::new();
-    let body = if number % 2 == 0 { chat("gpt-4o-mini") } else { streamed("gpt-4o-mini") }.to_string();
+    let body =
+        if number.is_multiple_of(2) { chat("gpt-4o-mini") } else { streamed("gpt-4o-mini") }.to_string();
     while !stop.load(Ordering::Relaxed) {
         let Ok(answer) = client.try_open(Method::POST, "/v1/chat/completions", body.clone().into()).await
         else {
