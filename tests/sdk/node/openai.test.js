@@ -136,13 +136,13 @@ describe("w_040 OpenAI's SDK for JavaScript", () => {
 
   test("a model of Anthropic answers in OpenAI's shape", async () => {
     const call = newCall();
-    const model = "anthropic/claude-sonnet-4-5";
+    const model = "anthropic/claude-sonnet-5";
     const answer = await openClient.chat.completions.create({ model, messages: HELLO }, call.options);
     assert.ok(answer.choices[0].message.content);
     const row = await rowOf(call, { key: stage.openKey });
     assert.equal(row.provider, "anthropic");
     const { prompt_tokens: input, completion_tokens: output } = answer.usage;
-    assert.equal(row.costNanoUsd, cost(input, output, 3, 15));
+    assert.equal(row.costNanoUsd, cost(input, output, 2, 10));
   });
 
   test("failures are the SDK's own errors", async () => {

@@ -4,7 +4,7 @@ import anthropic
 import pytest
 from control import nano_usd
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5"
 HELLO = [{"role": "user", "content": "Say something about gateways."}]
 WEATHER = {
     "name": "get_weather",
@@ -14,7 +14,7 @@ WEATHER = {
 
 
 def cost(usage):
-    return nano_usd(usage.input_tokens, usage.output_tokens, 3, 15)
+    return nano_usd(usage.input_tokens, usage.output_tokens, 2, 10)
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_tokens_are_counted_at_no_cost(claude, call, found):
 
 def test_w_043_models_parse(claude):
     models = list(claude.models.list())
-    assert "anthropic/claude-sonnet-4-5" in {model.id for model in models}
-    model = claude.models.retrieve("anthropic/claude-sonnet-4-5")
+    assert "anthropic/claude-sonnet-5" in {model.id for model in models}
+    model = claude.models.retrieve("anthropic/claude-sonnet-5")
     assert model.type == "model" and model.display_name and model.created_at
 
 

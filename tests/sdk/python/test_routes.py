@@ -92,4 +92,4 @@ def test_w_043_models_are_those_the_key_may_use(client, open_client):
     model = client.models.retrieve("openai/gpt-4o-mini")
     assert (model.id, model.object, model.owned_by) == ("openai/gpt-4o-mini", "model", "openai")
     with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("claude-sonnet-4-5")
+        client.models.retrieve("claude-sonnet-5")

@@ -7,7 +7,7 @@ import openai
 import pytest
 from control import nano_usd
 
-CLAUDE = "anthropic/claude-sonnet-4-5"
+CLAUDE = "anthropic/claude-sonnet-5"
 GPT = "openai/gpt-4o-mini"
 HELLO = [{"role": "user", "content": "Say something about gateways."}]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -22,7 +22,7 @@ def test_chat_with_a_model_of_anthropic(open_client, call, found):
     answer = open_client.chat.completions.create(model=CLAUDE, messages=HELLO, extra_headers=call.headers)
     assert answer.object == "chat.completion" and answer.choices[0].message.content
     tokens = (answer.usage.prompt_tokens, answer.usage.completion_tokens)
-    row = found(model="claude-sonnet-4-5", provider="anthropic", tokens=tokens, cost=nano_usd(*tokens, 3, 15))
+    row = found(model="claude-sonnet-5", provider="anthropic", tokens=tokens, cost=nano_usd(*tokens, 2, 10))
     assert row["agentTrust"] == "system_derived"
 
 
