@@ -270,3 +270,21 @@ async fn a_failed_attempt_is_repeated_and_both_are_on_the_row() {
     assert_eq!((&attempts[0]["status"], &attempts[1]["status"]), (&json!(503), &json!(200)));
     assert!(attempts[1]["upstreamRequestId"].is_string());
 }
+
+#[tokio::test]
+async fn with_disk_durability_answers_wait_for_the_disk_and_are_found_after_a_kill() {
+    let options = rungate_testkit::ServerOptions::default().env("RUNGATE_JOURNAL_DURABILITY", "disk");
+    let mut stage = Stage::set_with(options).await;
+    let mut ids = Vec::new();
+    for body in [chat("gpt-4o-mini"), super::streamed("gpt-4o-mini")] {
+        let answer = stage.tenant.client().post("/v1/chat/completions", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        ids.push(answer.header("alephant-id").unwrap().to_owned());
+    }
+    stage.server.kill().await;
+    stage.server.restart().await;
+    for id in &ids {
+        assert_eq!(stage.row(id).await["outcome"], "succeeded");
+    }
+    stage.audit().await;
+}
