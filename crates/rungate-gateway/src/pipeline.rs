@@ -8,11 +8,11 @@ use http::request::Parts;
 use http::{Request, Response};
 use rungate_core::activity::headers::Headers;
 use rungate_core::code::Code;
-use rungate_core::exchange::{CostStatus, ExchangeRecord, Outcome};
+use rungate_core::exchange::ExchangeRecord;
 use rungate_core::operation::{Dialect, Operation};
 use rungate_core::ports::Log;
 use rungate_core::secret::TokenHasher;
-use rungate_core::usage::{Usage, UsageSource};
+use rungate_core::usage::Usage;
 
 use crate::arrival::Arrival;
 use crate::body::Body;
@@ -162,48 +162,25 @@ impl Pipeline {
 
     /// The exchange with what the key alone says.
     fn begin(&self, arrival: Arrival, call: &Call, key: &Arc<KeyEntry>, parts: &Parts) -> Exchange {
+        let workspace_id = key.workspace.workspace.id();
+        let agent = identify::default_agent(key);
         let record = Box::new(ExchangeRecord {
-            id: arrival.id,
-            workspace_id: key.workspace.workspace.id(),
-            created_at: arrival.at,
-            completed_at: None,
-            kind: call.operation.kind(),
             method: parts.method.as_str().to_owned(),
             path: parts.uri.path().chars().take(500).collect(),
             request_id: arrival.request_id.clone(),
-            agent: identify::default_agent(key),
-            attribution: rungate_core::activity::Attribution::default(),
-            virtual_key_id: key.key.id(),
             virtual_key_label: key.key.label.clone(),
             key_prefix: key.key.key_prefix.clone(),
             member_id: key.member_id(),
             client_ip: Some(arrival.client_ip),
             country: arrival.country.clone(),
-            outcome: Outcome::Pending,
-            status: None,
-            error_code: None,
-            error_message: None,
-            warnings: Vec::new(),
-            decisions: Vec::new(),
-            requested_model: None,
-            model: None,
-            provider: None,
-            provider_key_id: None,
-            stream: false,
-            attempts: Vec::new(),
-            usage: None,
-            usage_source: UsageSource::Unknown,
-            cost: None,
-            cost_status: CostStatus::Pending,
-            price_snapshot_id: None,
-            latency_ms: None,
-            ttft_ms: None,
-            overhead_us: None,
-            request_bytes: 0,
-            response_bytes: 0,
-            preview_in: String::new(),
-            preview_out: String::new(),
-            response_id: None,
+            ..ExchangeRecord::new(
+                arrival.id,
+                workspace_id,
+                arrival.at,
+                call.operation.kind(),
+                agent,
+                key.key.id(),
+            )
         });
         let settings = &key.workspace.workspace.settings;
         let of_agent = key.agent.as_ref().and_then(|agent| agent.bodies).unwrap_or_default();

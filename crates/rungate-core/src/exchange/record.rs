@@ -252,6 +252,60 @@ pub struct ExchangeRecord {
 }
 
 impl ExchangeRecord {
+    /// The record of an exchange that has only begun: whose it is, and nothing of what it asks or gets.
+    pub fn new(
+        id: ExchangeId,
+        workspace_id: WorkspaceId,
+        created_at: Timestamp,
+        kind: Kind,
+        agent: AgentStamp,
+        virtual_key_id: VirtualKeyId,
+    ) -> Self {
+        Self {
+            id,
+            workspace_id,
+            created_at,
+            completed_at: None,
+            kind,
+            method: String::new(),
+            path: String::new(),
+            request_id: None,
+            agent,
+            attribution: Attribution::default(),
+            virtual_key_id,
+            virtual_key_label: String::new(),
+            key_prefix: String::new(),
+            member_id: None,
+            client_ip: None,
+            country: None,
+            outcome: Outcome::Pending,
+            status: None,
+            error_code: None,
+            error_message: None,
+            warnings: Vec::new(),
+            decisions: Vec::new(),
+            requested_model: None,
+            model: None,
+            provider: None,
+            provider_key_id: None,
+            stream: false,
+            attempts: Vec::new(),
+            usage: None,
+            usage_source: UsageSource::Unknown,
+            cost: None,
+            cost_status: CostStatus::Pending,
+            price_snapshot_id: None,
+            latency_ms: None,
+            ttft_ms: None,
+            overhead_us: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            preview_in: String::new(),
+            preview_out: String::new(),
+            response_id: None,
+        }
+    }
+
     /// Whether it has ended.
     pub fn is_closed(&self) -> bool {
         self.outcome != Outcome::Pending

@@ -79,53 +79,38 @@ pub(crate) fn exchange(number: u64, workspace: WorkspaceId, created_at: Timestam
     let mut random = [0; 10];
     random[..2].copy_from_slice(&workspace.uuid().as_bytes()[14..]);
     random[2..].copy_from_slice(&number.to_be_bytes());
+    let agent = AgentStamp {
+        id: None,
+        external_id: ExternalId::parse("agt_plain").unwrap(),
+        name: None,
+        trust: Trust::AuthBound,
+    };
     ExchangeRecord {
-        id: ExchangeId::new(uuid_v7(created_at, random)),
-        workspace_id: workspace,
-        created_at,
         completed_at: Some(Timestamp::from_millis(created_at.millis() + 250)),
-        kind: Kind::Chat,
         method: "POST".to_owned(),
         path: "/v1/chat/completions".to_owned(),
-        request_id: None,
-        agent: AgentStamp {
-            id: None,
-            external_id: ExternalId::parse("agt_plain").unwrap(),
-            name: None,
-            trust: Trust::AuthBound,
-        },
-        attribution: Attribution::default(),
-        virtual_key_id: VirtualKeyId::new(Uuid::from_u128(7)),
         virtual_key_label: "plain key".to_owned(),
         key_prefix: "vk-0123".to_owned(),
-        member_id: None,
-        client_ip: None,
-        country: None,
         outcome: Outcome::Succeeded,
         status: Some(200),
-        error_code: None,
-        error_message: None,
-        warnings: Vec::new(),
-        decisions: Vec::new(),
         requested_model: Some("gpt-5".to_owned()),
         model: Some("gpt-5-2026".to_owned()),
         provider: Some("openai".to_owned()),
-        provider_key_id: None,
-        stream: false,
-        attempts: Vec::new(),
         usage: Some(Usage { input: 10, output: 5, ..Usage::default() }),
         usage_source: UsageSource::Reported,
         cost: Some(NanoUsd::from_nanos(1_000)),
         cost_status: CostStatus::Final,
-        price_snapshot_id: None,
         latency_ms: Some(250),
-        ttft_ms: None,
-        overhead_us: None,
         request_bytes: 100,
         response_bytes: 200,
-        preview_in: String::new(),
-        preview_out: String::new(),
-        response_id: None,
+        ..ExchangeRecord::new(
+            ExchangeId::new(uuid_v7(created_at, random)),
+            workspace,
+            created_at,
+            Kind::Chat,
+            agent,
+            VirtualKeyId::new(Uuid::from_u128(7)),
+        )
     }
 }
 

@@ -11,14 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rungate_core::activity::{Attribution, Trust};
-use rungate_core::exchange::{
-    AgentStamp, Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence, Sequenced,
-};
+use rungate_core::activity::Trust;
+use rungate_core::exchange::{AgentStamp, Body, Entry, ExchangeRecord, Outcome, Sequence, Sequenced};
 use rungate_core::id::{ExchangeId, ExternalId, VirtualKeyId, WorkspaceId, uuid_v7};
 use rungate_core::operation::Kind;
 use rungate_core::time::Timestamp;
-use rungate_core::usage::UsageSource;
 
 use super::{Durability, Journal, JournalConfig};
 
@@ -44,53 +41,26 @@ pub(super) fn record(number: u64) -> ExchangeRecord {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     let id = uuid_v7(at, random);
+    let agent = AgentStamp {
+        id: None,
+        external_id: ExternalId::parse("agt_support_bot_8f3a").unwrap(),
+        name: None,
+        trust: Trust::AuthBound,
+    };
     ExchangeRecord {
-        id: ExchangeId::new(id),
-        workspace_id: WorkspaceId::new(uuid_v7(at, [1; 10])),
-        created_at: at,
-        completed_at: None,
-        kind: Kind::Chat,
         method: "POST".to_owned(),
         path: "/v1/chat/completions".to_owned(),
-        request_id: None,
-        agent: AgentStamp {
-            id: None,
-            external_id: ExternalId::parse("agt_support_bot_8f3a").unwrap(),
-            name: None,
-            trust: Trust::AuthBound,
-        },
-        attribution: Attribution::default(),
-        virtual_key_id: VirtualKeyId::new(uuid_v7(at, [2; 10])),
         virtual_key_label: "support".to_owned(),
         key_prefix: "vk-abcd".to_owned(),
-        member_id: None,
-        client_ip: None,
-        country: None,
-        outcome: Outcome::Pending,
-        status: None,
-        error_code: None,
-        error_message: None,
-        warnings: Vec::new(),
-        decisions: Vec::new(),
         requested_model: Some("gpt-5-mini".to_owned()),
-        model: None,
-        provider: None,
-        provider_key_id: None,
-        stream: false,
-        attempts: Vec::new(),
-        usage: None,
-        usage_source: UsageSource::Unknown,
-        cost: None,
-        cost_status: CostStatus::Pending,
-        price_snapshot_id: None,
-        latency_ms: None,
-        ttft_ms: None,
-        overhead_us: None,
-        request_bytes: 0,
-        response_bytes: 0,
-        preview_in: String::new(),
-        preview_out: String::new(),
-        response_id: None,
+        ..ExchangeRecord::new(
+            ExchangeId::new(id),
+            WorkspaceId::new(uuid_v7(at, [1; 10])),
+            at,
+            Kind::Chat,
+            agent,
+            VirtualKeyId::new(uuid_v7(at, [2; 10])),
+        )
     }
 }
 
