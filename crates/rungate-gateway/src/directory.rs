@@ -267,6 +267,9 @@ impl WorkspaceEntry {
     }
 
     fn add_price(&mut self, price: PriceOverride) {
+        if price.deleted_at.is_some() {
+            return;
+        }
         let snapshot_id = format!("override-{}", price.head.id);
         let Ok(parsed) = serde_json::from_value::<Price>(price.prices) else {
             tracing::error!(price = %price.head.id, "price override cannot be read and is left out");

@@ -20,12 +20,18 @@ pub struct PriceOverride {
     pub prices: serde_json::Value,
     /// In force from this time on.
     pub effective_from: Timestamp,
+    /// When it was withdrawn. It is kept, since the rows that it priced name it.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl Resource for PriceOverride {
     const KIND: ResourceKind = ResourceKind::PriceOverride;
     head!();
     fn unique(&self) -> Vec<(&'static str, String)> {
+        if self.deleted_at.is_some() {
+            return Vec::new();
+        }
         let Head { workspace_id, .. } = self.head;
         vec![(
             "price",
@@ -33,7 +39,11 @@ impl Resource for PriceOverride {
         )]
     }
     fn facets(&self) -> Vec<(&'static str, String)> {
-        vec![("provider", self.provider.clone()), ("model", self.model.clone())]
+        vec![
+            ("provider", self.provider.clone()),
+            ("model", self.model.clone()),
+            ("deleted", self.deleted_at.is_some().to_string()),
+        ]
     }
     fn search_text(&self) -> String {
         format!("{}/{}", self.provider, self.model)

@@ -167,7 +167,9 @@ impl Once {
         match resources::commit(services, writes).await {
             Ok(()) => Ok((status, Json(body)).into_response()),
             // The same request was carried out at the same time, and its answer is this one's too.
-            Err(error) if error.code() == Code::AlreadyExists => keyed.answered(services).await?.ok_or(error),
+            Err(error) if matches!(error.code(), Code::AlreadyExists | Code::VersionConflict) => {
+                keyed.answered(services).await?.ok_or(error)
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,7 +1,7 @@
 //! Drops what is older than it may get.
 //!
 //! A day's partition holds the rows of all workspaces and is dropped whole, so it lives as long as the longest-keeping
-//! of them wants: the installation's own number of days, or a workspace's where that is more.
+//! of them wants: each wants its own number of days, or the installation's where it has none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use rungate_core::time::Day;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::idempotency;
 use crate::config::Retention;
 use crate::services::Services;
 
@@ -39,11 +40,15 @@ impl RetentionDefaults {
         today: Day,
         workspaces: impl Iterator<Item = &'a WorkspaceSettings>,
     ) -> (Day, Day) {
-        let mut longest = self;
-        for settings in workspaces {
-            longest.row_days = longest.row_days.max(settings.retention_days.unwrap_or(0));
-            longest.body_days = longest.body_days.max(settings.body_retention_days.unwrap_or(0));
-        }
+        let wanted = workspaces.map(|settings| Self {
+            row_days: settings.retention_days.unwrap_or(self.row_days),
+            body_days: settings.body_retention_days.unwrap_or(self.body_days),
+        });
+        let longer = |a: Self, b: Self| Self {
+            row_days: a.row_days.max(b.row_days),
+            body_days: a.body_days.max(b.body_days),
+        };
+        let longest = wanted.reduce(longer).unwrap_or(self);
         let first = |days: u32| today.plus(-i32::try_from(days).unwrap_or(i32::MAX));
         let rows = first(longest.row_days);
         (rows, rows.max(first(longest.body_days)))
@@ -68,6 +73,9 @@ pub async fn run(services: Arc<Services>, defaults: RetentionDefaults, shutdown:
                 tracing::info!(row_days, body_days, "dropped days that were older than they may get");
             }
             Err(error) => tracing::warn!(%error, "old days were not dropped; trying again in an hour"),
+        }
+        if let Err(error) = idempotency::sweep(&services).await {
+            tracing::warn!(?error, "old idempotency keys were not forgotten; trying again in an hour");
         }
     }
 }
@@ -96,6 +104,7 @@ mod tests {
         assert_eq!(first_days(&[]), installation);
         assert_eq!(first_days(&[(Some(7), Some(1)), (None, None)]), installation);
         assert_eq!(first_days(&[(Some(7), None), (Some(365), None)]).0, "2025-11-23");
+        assert_eq!(first_days(&[(Some(7), Some(1))]), ("2026-11-16".to_owned(), "2026-11-22".to_owned()));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub async fn create(
         model: body.model,
         prices: body.prices,
         effective_from: body.effective_from.unwrap_or(now),
+        deleted_at: None,
     };
     let writes = vec![Write::insert(&price)?];
     let answer = to_json(&Envelope::of(ModelPriceView::from(price)))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use rungate_core::agent::PriceOverride;
+use rungate_core::agent::{PriceOverride, Resource as _};
 use rungate_core::ports::Write;
 
 use crate::api::auth::Admin;
@@ -15,7 +15,8 @@ use crate::api::resources;
 use crate::api::version::IfMatch;
 use crate::services::Services;
 
-/// Delete a price: the one before it, or the catalogue's, is in force again. Rows that it priced keep their cost.
+/// Withdraw a price: the one before it, or the catalogue's, is in force again. Rows that it priced keep their cost, and
+/// `/price-snapshots` goes on showing it.
 #[utoipa::path(delete, path = "/api/v1/model-prices/{id}", tag = "Prices", params(("id" = String, Path)),
     responses((status = 204)))]
 pub async fn delete(
@@ -24,8 +25,12 @@ pub async fn delete(
     Id(id): Id,
     if_match: IfMatch,
 ) -> Result<Response, ApiError> {
-    let price: PriceOverride = resources::require(&services, caller.workspace, id, "price").await?;
+    let mut price: PriceOverride = resources::require(&services, caller.workspace, id, "price").await?;
     if_match.check(None, &price.head)?;
-    resources::commit(&services, vec![Write::delete(&price)]).await?;
+    if price.deleted_at.is_none() {
+        let now = services.clock.now();
+        price.deleted_at = Some(now);
+        resources::commit(&services, vec![Write::update(&price.touched(now))?]).await?;
+    }
     Ok(no_content())
 }

@@ -23,5 +23,8 @@ pub async fn get(
     Id(id): Id,
 ) -> Result<Response, ApiError> {
     let price: PriceOverride = resources::require(&services, caller.workspace, id, "price").await?;
+    if price.deleted_at.is_some() {
+        return Err(ApiError::not_found("price"));
+    }
     Ok(ok(ModelPriceView::from(price)))
 }

@@ -26,7 +26,7 @@ pub async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let paging = Paging::read(&params, "model-prices")?;
-    let mut filter = CatalogFilter::default();
+    let mut filter: CatalogFilter = resources::facet("deleted", &["false"]);
     for name in ["provider", "model"] {
         let values: Vec<String> = params.all(name).map(str::to_owned).collect();
         if !values.is_empty() {

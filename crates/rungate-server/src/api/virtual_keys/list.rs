@@ -7,9 +7,10 @@ use axum::response::Response;
 use rungate_core::agent::VirtualKey;
 use rungate_core::exchange::Dimension;
 use rungate_core::id::AgentRef;
+use rungate_core::page::{Page, PageRequest, Position};
 use rungate_core::ports::CatalogFilter;
 
-use super::view::VirtualKeyView;
+use super::view::{VirtualKeyView, status_of};
 use crate::api::agents;
 use crate::api::auth::Caller;
 use crate::api::envelope::{Envelope, ok};
@@ -32,7 +33,7 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let paging = Paging::read(&params, "virtual-keys")?;
     let mut filter = CatalogFilter { facets: Vec::new(), search: params.get("search").map(str::to_owned) };
-    let statuses = params.one_of("status", &["active", "disabled", "revoked"])?;
+    let statuses = params.one_of("status", &["active", "disabled", "expired", "revoked", "exceeded"])?;
     let types = params.one_of("entityType", &["agent", "member"])?;
     let mut entities = Vec::new();
     for text in params.all("entityId") {
@@ -45,7 +46,7 @@ pub async fn list(
             }
         });
     }
-    for (facet, values) in [("status", statuses), ("entity_type", types), ("entity_id", entities)] {
+    for (facet, values) in [("entity_type", types), ("entity_id", entities)] {
         if !values.is_empty() {
             filter.facets.push((facet.to_owned(), values));
         }
@@ -53,5 +54,30 @@ pub async fn list(
     let spend = Spend::of_all(&services, caller.workspace, Dimension::VirtualKey).await;
     let now = services.clock.now();
     let view = |key: VirtualKey| VirtualKeyView::new(key, &spend, now);
-    Ok(ok(resources::list(&services, caller.workspace, &filter, &paging, view).await?))
+    if statuses.is_empty() {
+        return Ok(ok(resources::list(&services, caller.workspace, &filter, &paging, view).await?));
+    }
+    // Whether a key has expired is a matter of time, which no index knows.
+    let mut keys: Vec<VirtualKey> = resources::all(&services, caller.workspace, &filter).await?;
+    keys.retain(|key| statuses.iter().any(|status| status == status_of(key, now)));
+    keys.reverse();
+    let total = keys.len() as u64;
+    let page = paging.fetch(|request| std::future::ready(Ok(page_of(&keys, &request)))).await?;
+    Ok(ok(paging.list(page.map(view), Some(total))))
+}
+
+/// One keyset page of keys that stand newest first.
+fn page_of(keys: &[VirtualKey], request: &PageRequest) -> Page<VirtualKey> {
+    let position =
+        |key: &VirtualKey| Position { at: key.head.created_at.micros(), id: key.head.id.to_string() };
+    let is_after = |key: &&VirtualKey| {
+        request.after.as_ref().is_none_or(|after| {
+            let at = position(key);
+            (at.at, at.id.as_str()) < (after.at, after.id.as_str())
+        })
+    };
+    let mut rest = keys.iter().filter(is_after);
+    let items: Vec<VirtualKey> = rest.by_ref().take(request.limit).cloned().collect();
+    let next = if rest.next().is_some() { items.last().map(position) } else { None };
+    Page { items, next }
 }

@@ -78,7 +78,7 @@ impl VirtualKeyView {
         let previous = key.previous.as_ref().map(|previous| previous.expires_at);
         Self {
             head: (&key.head).into(),
-            status: status(&key, now),
+            status: status_of(&key, now),
             entity_type,
             entity_id,
             spent: spend.view(&key.id().to_string()),
@@ -108,7 +108,8 @@ impl VirtualKeyView {
     }
 }
 
-fn status(key: &VirtualKey, now: Timestamp) -> &'static str {
+/// The status of a key at `now`. None is `exceeded` while there are no budgets.
+pub fn status_of(key: &VirtualKey, now: Timestamp) -> &'static str {
     match key.status {
         KeyStatus::Revoked => "revoked",
         KeyStatus::Disabled => "disabled",
