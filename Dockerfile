@@ -11,6 +11,7 @@ RUN cargo build --locked --profile dist --package rungate-server --bin rungate \
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/dist/rungate /usr/local/bin/rungate
 COPY --from=build --chown=65532:65532 /data /data
+COPY LICENSE crates/rungate-llm/catalogue/LICENSE.litellm.md /usr/share/doc/rungate/
 ENV RUNGATE_SERVER_LISTEN=0.0.0.0:8787 \
     RUNGATE_STORE_DATA=/data \
     RUNGATE_LOG_FORMAT=json
