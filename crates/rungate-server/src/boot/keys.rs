@@ -76,7 +76,7 @@ pub async fn open(
     let Some(sealing_key) = existing(data, given)? else {
         bail!(
             "the data in {data} is sealed with a key that is missing: put {SEALING_KEY_FILE} back into the folder, or set \
-             RUNGATE_SEALING_KEY; without it the stored provider keys cannot be opened",
+             RUNGATE_SEALING_KEY; without it no provider key can be opened and no virtual key or token be recognised",
             data = data.display()
         );
     };
