@@ -1,12 +1,13 @@
 //! The control API under `/api/v1`: one folder per resource, one file per verb.
 //!
 //! Reading order: what every handler shares (`error`, `envelope`, `params`, `paging`, `auth`, `json`, `version`,
-//! `resources`, `idempotency`), then the resources, each of which imports only from those. Last the views of the log:
-//! `requests`, then `runs`, `sessions` and `analytics`, which also use what `requests` has for all of them.
+//! `resources`, `binding`, `idempotency`), then the resources, each of which imports only from those. Last the views of
+//! the log: `requests`, then `runs`, `sessions` and `analytics`, which also use what `requests` has for all of them.
 
 pub mod agents;
 pub mod analytics;
 pub mod auth;
+pub mod binding;
 pub mod envelope;
 pub mod error;
 pub mod idempotency;

@@ -23,8 +23,7 @@ use crate::api::error::ApiError;
 use crate::api::idempotency::Post;
 use crate::api::json::{Checks, Later, Request};
 use crate::api::spend::Spend;
-use crate::api::tokens;
-use crate::api::virtual_keys::owner;
+use crate::api::{binding, tokens};
 use crate::services::Services;
 
 const MAX_TAGS: usize = 50;
@@ -141,7 +140,7 @@ pub async fn create(
     if body.master_key_id.is_none() {
         return Err(ApiError::field("masterKeyId", "required", "is required for an AI Agent"));
     }
-    owner::provider_key(&services, caller.workspace, body.master_key_id).await?;
+    binding::provider_key(&services, caller.workspace, body.master_key_id).await?;
     let agent = new_agent(&services, &caller, body)?;
     let fresh = tokens::virtual_key(&*services.entropy, "agent");
     let key = new_key(&services, &agent, &fresh);

@@ -18,9 +18,8 @@ use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::json::{Checks, Json, Later, Request, nullable};
 use crate::api::params::Name;
-use crate::api::resources;
 use crate::api::version::IfMatch;
-use crate::api::virtual_keys::owner;
+use crate::api::{binding, resources};
 use crate::services::Services;
 
 /// Changes to an agent. Type and external id are fixed.
@@ -116,7 +115,7 @@ pub async fn update(
 ) -> Result<Response, ApiError> {
     let agent = super::named(&services, caller.workspace, &name).await?;
     if_match.check(body.version, &agent.head)?;
-    owner::provider_key(&services, caller.workspace, body.master_key_id).await?;
+    binding::provider_key(&services, caller.workspace, body.master_key_id).await?;
     let changed = apply(agent, body)?.touched(services.clock.now());
     resources::commit(&services, vec![Write::update(&changed)?]).await?;
     Ok(ok(get::view(&services, changed).await))

@@ -21,7 +21,7 @@ use crate::api::error::ApiError;
 use crate::api::idempotency::Post;
 use crate::api::json::{Checks, Later, Request};
 use crate::api::spend::Spend;
-use crate::api::tokens;
+use crate::api::{binding, tokens};
 use crate::services::Services;
 
 /// A new virtual key. Only the label is needed.
@@ -92,7 +92,7 @@ async fn new_key(
     fresh: &tokens::Fresh,
 ) -> Result<VirtualKey, ApiError> {
     let owner = owner::resolve(services, caller, body.entity_type, body.entity_id.as_deref()).await?;
-    let provider_key_id = owner::provider_key(services, caller.workspace, body.master_key_id).await?;
+    let provider_key_id = binding::provider_key(services, caller.workspace, body.master_key_id).await?;
     let now = services.clock.now();
     let (expiry_preset, expires_at) = expiry::resolve(body.expiry_preset, body.expires_at, now)?;
     Ok(VirtualKey {

@@ -1,7 +1,7 @@
 //! Whom a virtual key stands for, as a request names them.
 
-use rungate_core::agent::{Agent, AgentStatus, KeyOwner, Member, ProviderKey};
-use rungate_core::id::{AgentRef, ProviderKeyId, WorkspaceId};
+use rungate_core::agent::{Agent, AgentStatus, KeyOwner, Member};
+use rungate_core::id::AgentRef;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -52,20 +52,4 @@ pub async fn resolve(
             Ok(KeyOwner::Member(member.id()))
         }
     }
-}
-
-/// Checks that a provider key is one of the workspace.
-pub async fn provider_key(
-    services: &Services,
-    workspace: WorkspaceId,
-    id: Option<ProviderKeyId>,
-) -> Result<Option<ProviderKeyId>, ApiError> {
-    if let Some(id) = id {
-        let found =
-            rungate_core::ports::load::<ProviderKey>(&*services.catalog, workspace, id.uuid()).await?;
-        if found.is_none() {
-            return Err(ApiError::field("masterKeyId", "unknown", "no such provider key in this workspace"));
-        }
-    }
-    Ok(id)
 }

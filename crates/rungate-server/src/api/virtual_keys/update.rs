@@ -13,14 +13,14 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::view::VirtualKeyView;
-use super::{LATER, expiry, get, owner};
+use super::{LATER, expiry, get};
 use crate::api::auth::Writer;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::json::{Checks, Json, Later, Request, nullable};
 use crate::api::params::KeyId;
-use crate::api::resources;
 use crate::api::version::IfMatch;
+use crate::api::{binding, resources};
 use crate::services::Services;
 
 /// Changes to a virtual key; whom it stands for is fixed.
@@ -88,7 +88,7 @@ pub async fn update(
     let key: VirtualKey = resources::require(&services, caller.workspace, id, "virtual key").await?;
     if_match.check(body.version, &key.head)?;
     if let Some(provider_key) = body.master_key_id {
-        owner::provider_key(&services, caller.workspace, provider_key).await?;
+        binding::provider_key(&services, caller.workspace, provider_key).await?;
     }
     let now = services.clock.now();
     let changed = apply(key, body, now)?.touched(now);

@@ -6,7 +6,7 @@ use rungate_core::exchange::Entry;
 use serde_json::{Value, json};
 
 use super::made::{OTHER_KEY, exchange, opened, request_id, run_id};
-use super::world::{AGENT_TOKEN, MEMBER, MEMBER_TOKEN, World, closed};
+use crate::world::{AGENT_TOKEN, MEMBER, MEMBER_TOKEN, World, closed};
 
 #[tokio::test]
 async fn w_093_an_unknown_request_is_waited_for_then_404() {

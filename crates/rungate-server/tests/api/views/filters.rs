@@ -7,7 +7,7 @@ use rungate_core::money::NanoUsd;
 use rungate_core::operation::Kind;
 
 use super::made::{PROVIDER_KEY, variety};
-use super::world::{AGENT, AGENT_KEY, MEMBER, World, noon};
+use crate::world::{AGENT, AGENT_KEY, MEMBER, World, noon};
 
 type Rule = fn(&ExchangeRecord) -> bool;
 

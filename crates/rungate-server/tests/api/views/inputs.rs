@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 
 use super::made::exchange;
-use super::world::{AGENT_TOKEN, OURS, THEIRS, World, pat};
+use crate::world::{AGENT_TOKEN, OURS, THEIRS, World, pat};
 
 #[tokio::test]
 async fn bad_values_name_the_parameter() {

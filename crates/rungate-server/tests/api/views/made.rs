@@ -15,7 +15,7 @@ use rungate_core::operation::Kind;
 use rungate_core::usage::{Usage, UsageSource};
 use uuid::Uuid;
 
-use super::world::{AGENT, AGENT_KEY, MEMBER, MEMBER_KEY, OURS, agent_name, noon};
+use crate::world::{AGENT, AGENT_KEY, MEMBER, MEMBER_KEY, OURS, agent_name, noon};
 
 /// A provider key that nobody needs to open.
 pub const PROVIDER_KEY: ProviderKeyId = ProviderKeyId::new(Uuid::from_u128(0xA5));

@@ -6,4 +6,3 @@ mod inputs;
 mod made;
 mod requests;
 mod runs;
-mod world;

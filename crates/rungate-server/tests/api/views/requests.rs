@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::made::{exchange, opened, request_id, run_id};
-use super::world::{World, body, closed};
+use crate::world::{World, body, closed};
 
 /// The fields of WIRE.md 6.7.
 const FIELDS: &str = "id requestId runId sessionId sessionPath sessionName traceId otelTraceId userId agentId \

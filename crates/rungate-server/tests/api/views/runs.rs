@@ -6,7 +6,7 @@ use rungate_core::exchange::{Entry, ExchangeRecord};
 use serde_json::{Value, json};
 
 use super::made::{exchange, opened, run_id, session_id, step_id, variety};
-use super::world::{AGENT, World};
+use crate::world::{AGENT, World};
 
 fn sum(rows: &[Value], read: impl Fn(&Value) -> Option<u64>) -> u64 {
     rows.iter().filter_map(read).sum()

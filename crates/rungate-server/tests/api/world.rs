@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as HttpBody;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use rungate_core::agent::{
-    Agent, AgentSource, AgentStatus, AgentType, Environment, ExpiryPreset, Head, KeyOwner, KeyStatus, Pat,
-    Scope, VirtualKey, Workspace, WorkspaceSettings,
+    Agent, AgentSource, AgentStatus, AgentType, Environment, ExpiryPreset, Head, KeyOwner, KeyStatus, Member,
+    Pat, Role, Scope, VirtualKey, Workspace, WorkspaceSettings,
 };
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::{AgentId, ExternalId, MemberId, VirtualKeyId, WorkspaceId};
@@ -57,7 +57,12 @@ pub const MEMBER_TOKEN: &str = "vk-member-0123456789abcdef0123456789abcdef";
 
 /// The token that may read a workspace.
 pub fn pat(workspace: WorkspaceId) -> String {
-    format!("pat_ws{:06x}_{}", workspace.uuid().as_u128(), "0".repeat(64))
+    token(workspace, Scope::Read)
+}
+
+/// The token that has a scope in a workspace.
+pub fn token(workspace: WorkspaceId, scope: Scope) -> String {
+    format!("pat_ws{:06x}_{}", workspace.uuid().as_u128(), (scope as u8).to_string().repeat(64))
 }
 
 /// The external id of [`AGENT`].
@@ -83,7 +88,11 @@ impl Clock for SetClock {
 struct Counting(AtomicU64);
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes()[0]);
+        for chunk in bytes.chunks_mut(8) {
+            // Spread out, so that texts made of two bytes differ too.
+            let spread = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            chunk.copy_from_slice(&spread.to_be_bytes()[..chunk.len()]);
+        }
     }
 }
 
@@ -91,7 +100,8 @@ impl Entropy for Counting {
 pub struct World {
     /// What the handlers work with.
     pub services: Arc<Services>,
-    router: Router,
+    /// The control API.
+    pub router: Router,
     stores: Option<Stores>,
     clock: Arc<SetClock>,
     sequence: AtomicU64,
@@ -103,7 +113,9 @@ pub struct World {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
-    /// Its body.
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; null when it has none.
     pub body: Value,
 }
 
@@ -116,13 +128,51 @@ impl Answer {
         &self.body["data"]
     }
 
-    /// Checks the status, and that the number in the body is `code`.
+    /// The data of an answer that something was made.
+    #[track_caller]
+    pub fn created(&self) -> &Value {
+        assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
+        assert_eq!((&self.body["code"], &self.body["message"]), (&0.into(), &"ok".into()));
+        &self.body["data"]
+    }
+
+    /// Checks that it succeeded and has no body.
+    #[track_caller]
+    pub fn empty(&self) {
+        assert_eq!((self.status, &self.body), (StatusCode::NO_CONTENT, &Value::Null));
+    }
+
+    /// Checks the status, that the number in the body is `code`, and that the header names a documented code.
     #[track_caller]
     pub fn refused(&self, code: u32) -> &Value {
         assert_eq!(self.body["code"], code, "{}", self.body);
         assert_eq!(u32::from(self.status.as_u16()), code / 100);
         assert_eq!(self.body["data"], Value::Null);
-        &self.body["error"]
+        let error = &self.body["error"];
+        let named = self.headers["rungate-error-code"].to_str().unwrap();
+        assert_eq!(error["code"], named);
+        let page = format!("{}/../../docs/errors/{named}.md", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&page).exists(), "{named} has no page");
+        error
+    }
+
+    /// Checks that a field broke a rule.
+    #[track_caller]
+    pub fn broke(&self, field: &str, rule: &str) {
+        let error = self.refused(40001);
+        let first = &error["details"]["fields"][0];
+        assert_eq!(
+            (&error["field"], &first["field"], &first["rule"]),
+            (&field.into(), &field.into(), &rule.into())
+        );
+    }
+
+    /// Checks that a field was refused because its effect comes later.
+    #[track_caller]
+    pub fn later(&self, field: &str) {
+        let error = self.refused(40007);
+        assert_eq!((&error["code"], &error["field"]), (&"not_supported_yet".into(), &field.into()));
+        assert_eq!(error["details"]["fields"][0]["field"], field);
     }
 
     /// The ids of the rows of a list, in order.
@@ -206,11 +256,16 @@ impl World {
 
     /// Sends a request.
     pub async fn send(&self, request: Request<HttpBody>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap() }
+        send(self.router.clone(), request).await
     }
+}
+
+/// Sends a request to the control API.
+pub async fn send(router: Router, request: Request<HttpBody>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 /// The end of an exchange.
@@ -233,18 +288,28 @@ fn tenants(hasher: &TokenHasher) -> Vec<Write> {
             timezone: "UTC".to_owned(),
             settings: WorkspaceSettings::default(),
         }));
-        let token = pat(workspace);
-        writes.push(Write::insert(&Pat {
-            head: Head::new(Uuid::from_u128(workspace.uuid().as_u128() << 8), workspace, noon()),
-            name: "reader".to_owned(),
-            token_prefix: token[..16].to_owned(),
-            token_hash: hasher.hash(&token),
-            scopes: vec![Scope::Read],
-            member_id: MEMBER,
-            is_owner_token: false,
-            expires_at: None,
-            revoked_at: None,
+        let member = member(workspace);
+        writes.push(Write::insert(&Member {
+            head: Head::new(member.uuid(), workspace, noon()),
+            name: "Owner".to_owned(),
+            email: None,
+            role: Role::Owner,
         }));
+        for scope in [Scope::Read, Scope::Write, Scope::Admin] {
+            let token = token(workspace, scope);
+            let id = workspace.uuid().as_u128() << 16 | u128::from(scope as u8);
+            writes.push(Write::insert(&Pat {
+                head: Head::new(Uuid::from_u128(id), workspace, noon()),
+                name: scope.as_str().to_owned(),
+                token_prefix: token[..16].to_owned(),
+                token_hash: hasher.hash(&token),
+                scopes: vec![scope],
+                member_id: member,
+                is_owner_token: false,
+                expires_at: None,
+                revoked_at: None,
+            }));
+        }
     }
     writes.push(Write::insert(&agent()));
     let keys = [
@@ -253,6 +318,11 @@ fn tenants(hasher: &TokenHasher) -> Vec<Write> {
     ];
     writes.extend(keys.map(|(id, owner, token)| Write::insert(&virtual_key(id, owner, token, hasher))));
     writes.into_iter().collect::<Result<_, _>>().unwrap()
+}
+
+/// The member of a workspace.
+pub fn member(workspace: WorkspaceId) -> MemberId {
+    if workspace == OURS { MEMBER } else { MemberId::new(Uuid::from_u128(0xB3)) }
 }
 
 fn agent() -> Agent {
