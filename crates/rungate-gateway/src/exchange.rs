@@ -119,7 +119,7 @@ impl Exchange {
     }
 
     /// Nothing this operation does is charged by the token.
-    pub fn is_free(&mut self) {
+    pub fn free(&mut self) {
         self.is_free = true;
     }
 

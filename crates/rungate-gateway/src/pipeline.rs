@@ -197,7 +197,7 @@ impl Pipeline {
             exchange.warn("x_request_id_malformed");
         }
         if call.operation.is_free() {
-            exchange.is_free();
+            exchange.free();
         }
         exchange
     }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::LATER;
 use super::view::AgentView;
-use crate::api::auth::{Admin, Caller};
+use crate::api::auth::{Caller, Writer};
 use crate::api::envelope::{Envelope, to_json};
 use crate::api::error::ApiError;
 use crate::api::idempotency::Post;
@@ -131,7 +131,7 @@ pub fn tags(checks: &mut Checks, tags: &[String]) {
     responses((status = 201, body = Envelope<AgentView>)))]
 pub async fn create(
     State(services): State<Arc<Services>>,
-    Admin(caller): Admin,
+    Writer(caller): Writer,
     Post { body, once }: Post<CreateAgent>,
 ) -> Result<Response, ApiError> {
     if let Type::WorkflowAgent = body.agent_type {

@@ -7,7 +7,7 @@ use axum::response::Response;
 use rungate_core::agent::{AgentStatus, KeyStatus, Resource as _, VirtualKey};
 use rungate_core::ports::Write;
 
-use crate::api::auth::Admin;
+use crate::api::auth::Writer;
 use crate::api::envelope::no_content;
 use crate::api::error::ApiError;
 use crate::api::params::Name;
@@ -23,7 +23,7 @@ const ARCHIVED: &str = "agent_archived";
     responses((status = 204)))]
 pub async fn delete(
     State(services): State<Arc<Services>>,
-    Admin(caller): Admin,
+    Writer(caller): Writer,
     Name(name): Name,
     if_match: IfMatch,
 ) -> Result<Response, ApiError> {

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::view::AgentView;
 use super::{LATER, create, get};
-use crate::api::auth::Admin;
+use crate::api::auth::Writer;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::json::{Checks, Json, Later, Request, nullable};
@@ -108,7 +108,7 @@ impl Request for UpdateAgent {
     request_body = UpdateAgent, responses((status = 200, body = Envelope<AgentView>)))]
 pub async fn update(
     State(services): State<Arc<Services>>,
-    Admin(caller): Admin,
+    Writer(caller): Writer,
     Name(name): Name,
     if_match: IfMatch,
     Json(body): Json<UpdateAgent>,
