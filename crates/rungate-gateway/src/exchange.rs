@@ -20,6 +20,9 @@ use crate::observe::Observer;
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 
+/// The longest name of a model or a response, in bytes; real ones are below 200.
+pub const MAX_NAME_BYTES: usize = 512;
+
 /// What every exchange needs to be recorded.
 pub struct Keeper {
     /// Where it is made durable.
@@ -160,11 +163,12 @@ impl Exchange {
 
     /// Settles what was used and what it cost.
     pub fn settle(&mut self, charge: Charge, report: &Report) {
-        if let Some(model) = &report.model {
+        // Names that no provider gives are not taken over: they stand in every row, and in a header.
+        if let Some(model) = report.model.as_ref().filter(|name| name.len() <= MAX_NAME_BYTES) {
             self.record.model = Some(model.clone());
         }
-        if report.response_id.is_some() {
-            self.record.response_id.clone_from(&report.response_id);
+        if let Some(id) = report.response_id.as_ref().filter(|id| id.len() <= MAX_NAME_BYTES) {
+            self.record.response_id = Some(id.clone());
         }
         self.record.preview_out = self.capture.preview(report.preview.clone(), self.capture.omit_response);
         if self.is_free || charge == Charge::Nothing {

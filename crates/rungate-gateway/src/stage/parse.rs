@@ -5,6 +5,7 @@ use rungate_core::code::Code;
 use rungate_core::operation::Operation;
 use rungate_llm::request::{self, Scan, ScanError};
 
+use crate::exchange::MAX_NAME_BYTES;
 use crate::refusal::Refusal;
 
 /// A request whose body has been read.
@@ -26,11 +27,22 @@ pub fn parse(operation: Operation, content_type: Option<&str>, body: Bytes) -> R
     }
     match request::scan(operation, content_type, &body) {
         Ok(scan) => {
+            model(scan.model.as_deref())?;
             let characters = if operation == Operation::Speech { spoken(&body) } else { None };
             Ok(Parsed { operation, body, scan, characters })
         }
         Err(error) => Err(refusal(&error)),
     }
+}
+
+/// A model's name stands in the log, in messages and in a header: it is short, and one line.
+fn model(name: Option<&str>) -> Result<(), Refusal> {
+    let Some(name) = name else { return Ok(()) };
+    if name.len() <= MAX_NAME_BYTES && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    let message = format!("model: must be at most {MAX_NAME_BYTES} bytes without control characters");
+    Err(Refusal::new(Code::InvalidParameter, message).param("model"))
 }
 
 /// Speech is charged by what is read aloud, and its answer does not say how much that was.

@@ -71,9 +71,12 @@ pub async fn relay(exchange: Exchange, plan: Plan, response: Response<Incoming>)
         return error::relay(exchange, plan, head, body).await;
     }
     let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_stream = content_type.is_some_and(|text| text.trim_start().starts_with("text/event-stream"));
-    let is_sound = plan.operation == Operation::Speech
-        && !content_type.is_some_and(|text| text.trim_start().starts_with("application/json"));
+    let is_of = |essence: &str| {
+        let sent = content_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+        sent.trim().eq_ignore_ascii_case(essence)
+    };
+    let is_stream = is_of("text/event-stream");
+    let is_sound = plan.operation == Operation::Speech && !is_of("application/json");
     if is_stream {
         stream::events(exchange, plan, &head, body)
     } else if is_sound {

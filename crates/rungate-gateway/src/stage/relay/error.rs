@@ -63,9 +63,9 @@ fn operators_own(plan: &Plan, status: u16) -> Option<Refusal> {
         401 => (Code::ProviderAuthFailed, format!("{name} refused the provider key.")),
         402 => (Code::ProviderQuotaExhausted, format!("The account at {name} has no funds or quota left.")),
         403 => (Code::ProviderForbidden, format!("{name} forbids this to the provider key.")),
-        300..=399 | 407 => (
+        ..200 | 300..=399 | 407 | 600.. => (
             Code::UpstreamInvalidResponse,
-            format!("{name} answered with status {status}, which is not followed."),
+            format!("{name} answered with status {status}, which is not taken over."),
         ),
         _ => return None,
     };

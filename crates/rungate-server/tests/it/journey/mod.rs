@@ -4,6 +4,7 @@ mod answers;
 mod attribution;
 mod crash;
 mod memory;
+mod odd;
 mod refusals;
 mod secrets;
 mod streams;

@@ -1,0 +1,100 @@
+//! Answers and requests that nobody should send, and somebody does.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rungate_testkit::{Answer, Client, Server, ServerOptions};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::chat;
+
+const WHOLE: &str = r#"{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
+const EVENTS: &str = concat!(
+    r#"data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}"#,
+    "\n\ndata: [DONE]\n\n"
+);
+
+/// A provider that answers every connection's first request with these bytes.
+pub async fn provider(answer: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(one_answer(stream, answer.clone()));
+        }
+    });
+    address
+}
+
+async fn one_answer(mut stream: TcpStream, answer: String) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+/// A client whose key is bound to a provider at `address`.
+pub async fn client_of(server: &Server, address: SocketAddr) -> Client {
+    let owner = server.owner();
+    let name = address.to_string();
+    let key = json!({ "name": name, "provider": "custom", "baseUrl": format!("http://{address}/v1"), "secret": "sk-odd" });
+    let key = owner.post("/api/v1/provider-keys", &key).await.data();
+    let agent = json!({ "type": "ai_agent", "name": name, "masterKeyId": key["id"] });
+    let agent = owner.post("/api/v1/agents", &agent).await.data();
+    server.client().bearer(agent["virtualKey"]["fullToken"].as_str().unwrap())
+}
+
+async fn server() -> Server {
+    Server::start(Path::new(env!("CARGO_BIN_EXE_rungate")), ServerOptions::default()).await
+}
+
+async fn answered(server: &Server, head: &str, body: &str) -> Answer {
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    let client = client_of(server, provider(answer).await).await;
+    client.post("/v1/chat/completions", &chat("m")).await
+}
+
+async fn row(server: &Server, answer: &Answer) -> Value {
+    let id = answer.header("alephant-id").unwrap();
+    server.owner().get(&format!("/api/v1/requests/{id}")).await.data()
+}
+
+#[tokio::test]
+async fn a_status_that_is_no_answer_is_not_taken_over() {
+    let server = server().await;
+    for head in ["101 Switching Protocols\r\nupgrade: x", "304 Not Modified", "600 Weird", "999 Weird"] {
+        let answer = answered(&server, head, "").await;
+        assert_eq!((answer.status.as_u16(), answer.error_code().as_str()), (502, "upstream_invalid_response"));
+        assert_eq!(row(&server, &answer).await["outcome"], "upstream_failed", "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_content_type_is_read_whatever_its_case() {
+    let server = server().await;
+    let answer = answered(&server, "200 OK\r\ncontent-type: Text/Event-Stream; charset=UTF-8", EVENTS).await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, EVENTS));
+}
+
+#[tokio::test]
+async fn a_model_name_is_short_and_one_line_on_both_sides() {
+    let server = server().await;
+    let endless = WHOLE.replace("\"model\":\"m\"", &format!("\"model\":\"{}\"", "m".repeat(100_000)));
+    let answer = answered(&server, "200 OK\r\ncontent-type: application/json", &endless).await;
+    assert_eq!((answer.status.as_u16(), answer.header("rungate-model")), (200, Some("m")));
+    assert_eq!(row(&server, &answer).await["model"], "m");
+
+    let client = client_of(&server, provider(String::new()).await).await;
+    for model in ["m".repeat(513), "m\r\nx-forged: 1".to_owned()] {
+        let answer = client.post("/v1/chat/completions", &chat(&model)).await;
+        assert_eq!((answer.status.as_u16(), answer.error_code().as_str()), (400, "invalid_parameter"));
+        assert_eq!(answer.json()["error"]["param"], "model");
+        assert_eq!(row(&server, &answer).await["requestedModel"], Value::Null);
+    }
+}
