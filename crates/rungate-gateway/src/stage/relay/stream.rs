@@ -62,7 +62,7 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
         ended_well: false,
         state: State::Flowing,
         idle: Box::pin(tokio::time::sleep(plan.timeouts.idle)),
-        deadline: Box::pin(tokio::time::sleep(plan.timeouts.total)),
+        deadline: Box::pin(tokio::time::sleep_until(plan.deadline)),
         plan,
     };
     response.map(|()| Body::Streamed(Box::new(relay)))
