@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::chat;
+use super::{chat, streamed};
 
 const WHOLE: &str = r#"{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 const EVENTS: &str = concat!(
@@ -148,4 +148,34 @@ async fn unread_answers_take_room() {
     assert!(unread.rest().await.complete);
     let answer = client.post("/v1/chat/completions", &large).await;
     assert_ne!(answer.status, 503, "the room is free again");
+}
+
+#[tokio::test]
+async fn a_slow_reader_cannot_stretch_the_exchanges_time() {
+    let options = ServerOptions::default().env("RUNGATE_UPSTREAM_TOTAL_TIMEOUT_MS", "1500");
+    let server = Server::start(Path::new(env!("CARGO_BIN_EXE_rungate")), options).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Long enough that the buffers on the way hold few of them.
+        let text = "on and on ".repeat(6_000);
+        let events = format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
+        );
+        while stream.write_all(events.as_bytes()).await.is_ok() {}
+    });
+    let client = client_of(&server, address).await;
+    let mut stream = client.open(http::Method::POST, "/v1/chat/completions", streamed("m").to_string()).await;
+    let started = std::time::Instant::now();
+    let mut last = bytes::Bytes::new();
+    while let Some(piece) = stream.next().await {
+        assert!(started.elapsed().as_secs() < 20, "the stream goes on for ever");
+        last = piece;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert!(String::from_utf8_lossy(&last).contains("it took too long"), "{last:?}");
 }
