@@ -179,3 +179,17 @@ async fn a_slow_reader_cannot_stretch_the_exchanges_time() {
     }
     assert!(String::from_utf8_lossy(&last).contains("it took too long"), "{last:?}");
 }
+
+#[tokio::test]
+async fn the_soft_limit_on_open_files_is_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("rungate");
+    let text = format!("#!/bin/sh\nulimit -Sn 128\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_rungate"));
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let server = Server::start(&script, ServerOptions::default()).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[0], numbers[1].min(20_256), "{line}");
+}
