@@ -27,6 +27,9 @@ pub enum EgressError {
     /// `user:password@` in the URL.
     #[error("a user name or password in a URL is not allowed")]
     UserInfo,
+    /// `?…`: paths are put behind the URL.
+    #[error("a query is not allowed")]
+    Query,
     /// `.` or `..` in the path, also percent-encoded.
     #[error("dot segments in a path are not allowed")]
     DotSegment,
@@ -67,6 +70,12 @@ impl EgressRules {
         };
         if authority.as_str().contains('@') {
             return Err(EgressError::UserInfo);
+        }
+        if authority.port().is_none() && authority.as_str() != authority.host() {
+            return Err(EgressError::NotAUrl);
+        }
+        if uri.query().is_some() {
+            return Err(EgressError::Query);
         }
         let dots = |segment: &str| {
             let segment = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -239,12 +248,18 @@ mod tests {
     #[test]
     fn the_form_of_a_url_is_checked() {
         let rules = EgressRules::default();
-        assert!(rules.check_url("https://api.example.com/v1").is_ok());
+        for url in
+            ["https://api.example.com/v1", "https://api.example.com:8443", "https://[2606:4700::1]:8443/v1"]
+        {
+            assert!(rules.check_url(url).is_ok(), "{url}");
+        }
         for (url, error) in [
             ("http://api.example.com", EgressError::PlainHttp),
             ("https://u:p@api.example.com", EgressError::UserInfo),
             ("https://api.example.com/a/%2E%2e/b", EgressError::DotSegment),
             ("https://api.example.com/#x", EgressError::NotAUrl),
+            ("https://api.example.com/v1?key=x", EgressError::Query),
+            ("https://api.example.com:99999/v1", EgressError::NotAUrl),
             ("ftp://api.example.com", EgressError::NotAUrl),
             ("/v1", EgressError::NotAUrl),
             ("", EgressError::NotAUrl),

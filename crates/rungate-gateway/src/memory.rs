@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room is counted in units of one KiB, so that four gigabytes fit into a semaphore's counter.
@@ -66,7 +67,24 @@ impl MemoryPool {
     }
 }
 
+/// Bytes together with the room they take.
+struct Held {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Room {
+    /// The same bytes; the room is given back when the last of their slices is dropped.
+    pub fn around(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held { bytes, _room: self })
+    }
+
     fn missing(&self, bytes: usize) -> Option<u32> {
         let missing = bytes.saturating_sub(self.bytes).div_ceil(UNIT);
         if missing == 0 { None } else { Some(u32::try_from(missing).unwrap_or(u32::MAX)) }
@@ -97,5 +115,18 @@ mod tests {
         pool.grow(&mut second, 4 * UNIT).unwrap();
         drop(first);
         assert_eq!(pool.used_bytes(), 4 * UNIT);
+    }
+
+    #[test]
+    fn room_around_bytes_is_held_by_their_last_slice() {
+        let pool = MemoryPool::new(10 * UNIT);
+        let mut room = Room::default();
+        pool.grow(&mut room, 6 * UNIT).unwrap();
+        let bytes = room.around(Bytes::from(vec![b'x'; 6 * UNIT]));
+        let slice = bytes.slice(..1);
+        drop(bytes);
+        assert_eq!((pool.used_bytes(), slice.as_ref()), (6 * UNIT, &b"x"[..]));
+        drop(slice);
+        assert_eq!(pool.used_bytes(), 0);
     }
 }

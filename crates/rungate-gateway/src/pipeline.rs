@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -151,7 +152,8 @@ impl Pipeline {
             Ok(response) => {
                 let timeouts = self.client.timeouts();
                 let now = exchange.record.created_at;
-                let plan = relay::Plan::new(&parsed, candidate, now, self.memory.clone(), timeouts);
+                let elapsed = Duration::from_micros(exchange.elapsed_us());
+                let plan = relay::Plan::new(&parsed, candidate, now, self.memory.clone(), timeouts, elapsed);
                 // The request is out: its bytes need no room any more while the answer streams.
                 drop((parsed, outgoing, room));
                 relay::relay(exchange, plan, response).await

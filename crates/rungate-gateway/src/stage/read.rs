@@ -8,12 +8,15 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use rungate_core::code::Code;
 use rungate_core::operation::Operation;
+use tokio::time::Instant;
 
 use crate::memory::{MemoryPool, Room};
 use crate::refusal::Refusal;
 
 /// A client that sends nothing of its body for this long is told so.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What it must send on average beyond that, since the body takes room from others while it comes.
+const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// A body with the memory it takes.
 pub struct Received {
@@ -79,8 +82,11 @@ where
         // Its room is taken, and pages that a client announces but never sends are never touched.
         bytes.reserve(length);
     }
+    let started = Instant::now();
     loop {
-        let frame = tokio::time::timeout(PATIENCE, body.frame())
+        let earned = Duration::from_secs((bytes.len() / MIN_BYTES_PER_SECOND) as u64);
+        let until = (Instant::now() + PATIENCE).min(started + PATIENCE + earned);
+        let frame = tokio::time::timeout_at(until, body.frame())
             .await
             .map_err(|_| Refusal::new(Code::RequestTimeout, "The body did not arrive in time."))?;
         let Some(frame) = frame else { return Ok(Received { bytes: bytes.freeze(), room }) };
@@ -105,4 +111,57 @@ fn too_large(limit: usize) -> Refusal {
 
 fn no_room() -> Refusal {
     Refusal::new(Code::Overloaded, "The gateway holds as many bytes as it may; try again in a moment.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+
+    use http_body::Frame;
+    use tokio::time::Interval;
+
+    use super::*;
+
+    /// Gives a piece each time the interval says so, so many times.
+    struct Paced {
+        interval: Interval,
+        piece: Bytes,
+        left: usize,
+    }
+
+    impl http_body::Body for Paced {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.interval.poll_tick(context));
+            let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+            self.left = left;
+            Poll::Ready(Some(Ok(Frame::data(self.piece.clone()))))
+        }
+    }
+
+    async fn read(bytes: usize, times: usize, every: Duration) -> Result<usize, Code> {
+        let body = Paced {
+            interval: tokio::time::interval(every),
+            piece: Bytes::from(vec![b' '; bytes]),
+            left: times,
+        };
+        let pool = MemoryPool::new(64 << 20);
+        let received = super::body(Operation::ChatCompletions, &HeaderMap::new(), body, &pool).await;
+        received.map(|received| received.bytes.len()).map_err(|refusal| refusal.code)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_comes_slowly_but_not_for_ever() {
+        assert_eq!(read(1 << 20, 8, Duration::from_secs(29)).await, Ok(8 << 20));
+        assert_eq!(read(1, 5, Duration::from_secs(5)).await, Ok(5));
+        assert_eq!(read(1, 1_000, Duration::from_secs(5)).await, Err(Code::RequestTimeout));
+        assert_eq!(read(1 << 20, 2, Duration::from_secs(31)).await, Err(Code::RequestTimeout));
+    }
 }

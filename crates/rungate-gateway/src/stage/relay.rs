@@ -7,6 +7,8 @@ mod error;
 mod stream;
 mod whole;
 
+use std::time::Duration;
+
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
@@ -14,6 +16,7 @@ use rungate_core::code::Code;
 use rungate_core::operation::Operation;
 use rungate_core::time::Timestamp;
 use rungate_llm::bridge::AnswerContext;
+use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -33,16 +36,19 @@ pub struct Plan {
     now: Timestamp,
     pool: MemoryPool,
     timeouts: Timeouts,
+    /// When the whole exchange has taken too long.
+    deadline: Instant,
 }
 
 impl Plan {
-    /// The plan for the answer to `parsed`.
+    /// The plan for the answer to `parsed`, for which the exchange has taken `elapsed` so far.
     pub fn new(
         parsed: &Parsed,
         candidate: Candidate,
         now: Timestamp,
         pool: MemoryPool,
         timeouts: Timeouts,
+        elapsed: Duration,
     ) -> Self {
         Self {
             operation: parsed.operation,
@@ -52,6 +58,7 @@ impl Plan {
             now,
             pool,
             timeouts,
+            deadline: Instant::now() + timeouts.total.saturating_sub(elapsed),
         }
     }
 

@@ -152,6 +152,7 @@ fn edge_settings(config: &Config) -> anyhow::Result<EdgeSettings> {
             max_connections: bytes(server.max_connections.get()),
             max_header_bytes: bytes(server.max_header_bytes.bytes()),
             header_read_timeout: Duration::from_secs(server.header_read_timeout_seconds.get()),
+            write_timeout: Duration::from_secs(server.write_timeout_seconds.get()),
             shutdown_grace: Duration::from_secs(server.shutdown_grace_seconds.get()),
         },
         tls,

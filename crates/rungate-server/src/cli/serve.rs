@@ -14,6 +14,9 @@ use crate::cli::out;
 use crate::config::{Config, Credentials, Environment, Loaded, Server, Sources};
 use crate::{serve, shutdown};
 
+/// Files of the store and the journal, and some to spare.
+const OTHER_FILES: u64 = 256;
+
 /// Serves the gateway and its control API until it is told to stop.
 #[derive(Debug, clap::Args)]
 pub struct Command {
@@ -63,6 +66,7 @@ async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    raise_file_limit(config.server.max_connections.get());
     // Before anything is made, so that a port that is taken leaves no trace.
     let listener = TcpListener::bind(config.server.listen)
         .await
@@ -91,6 +95,30 @@ async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {
     tokio::select! {
         served = serve::run(booted, listener, stop.clone()) => served,
         never = told => match never {},
+    }
+}
+
+/// Each exchange takes two files: the client's connection and the provider's. The usual soft limit of 1024 would end at
+/// some 500 streams, so it is raised as far as the hard one allows.
+fn raise_file_limit(max_connections: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // No limit is spelled `None`.
+    let Some(soft) = current else { return };
+    let needed = max_connections.saturating_mul(2).saturating_add(OTHER_FILES);
+    let raised = maximum.map_or(needed, |hard| hard.min(needed));
+    if raised > soft
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum })
+    {
+        tracing::warn!(%error, soft, "the limit on open files cannot be raised");
+    }
+    let limit = raised.max(soft);
+    if limit < max_connections {
+        tracing::warn!(
+            limit,
+            max_connections,
+            "fewer open files are allowed than connections; raise the limit (ulimit -Hn, LimitNOFILE)"
+        );
     }
 }
 

@@ -26,6 +26,8 @@ section! {
         max_header_bytes: Size<8192> = Size::new(64 << 10);
         /// Seconds that a client may take to send the head of a request. An idle connection is closed after it too.
         header_read_timeout_seconds: Whole<1, 3600> = Whole::new(60);
+        /// Seconds after which a client that takes nothing of its answer is taken for gone.
+        write_timeout_seconds: Whole<1, 3600> = Whole::new(120);
         /// Seconds that requests in flight are given to end when the server is told to stop.
         shutdown_grace_seconds: Whole<0, 3600> = Whole::new(10);
     }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::edge::{DataPlane, Edge};
+use crate::http::patience::Patient;
 
 /// After a failed `accept` (no file descriptor left), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -35,6 +36,8 @@ pub struct ConnectionLimits {
     pub max_header_bytes: usize,
     /// For a TLS handshake, and for the head of each request.
     pub header_read_timeout: Duration,
+    /// For a client that takes nothing of its answer.
+    pub write_timeout: Duration,
     /// For what is in flight when told to stop.
     pub shutdown_grace: Duration,
 }
@@ -150,6 +153,7 @@ impl<D: DataPlane> Connections<D> {
             async move { Ok::<_, Infallible>(edge.serve(peer.ip(), request).await) }
         });
         let builder = self.builder();
+        let stream = Patient::new(stream, self.limits.write_timeout);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         // Until the protocol is known, hyper's own timeout for heads does not run.
         let mut silence = pin!(tokio::time::sleep(self.limits.header_read_timeout));

@@ -9,5 +9,6 @@ pub mod edge;
 pub mod health;
 pub mod listener;
 pub mod operations;
+mod patience;
 pub mod plane;
 pub mod tls;

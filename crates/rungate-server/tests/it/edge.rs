@@ -323,3 +323,30 @@ async fn a_head_that_is_too_large_is_refused() {
         send(server.address, &format!("GET /healthz HTTP/1.1\nx-large: {}", "x".repeat(10_000))).await;
     assert_eq!(answer.status, 431);
 }
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_gone() {
+    let mut setup = Setup::default();
+    setup.limits.write_timeout = Duration::from_millis(200);
+    let server = setup.start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /v1/models/endless HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    tokio::time::timeout(PATIENCE, server.plane.dropped.notified())
+        .await
+        .expect("the answer is held for ever");
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_is_not_gone() {
+    let mut setup = Setup::default();
+    setup.limits.write_timeout = Duration::from_millis(400);
+    let server = setup.start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /v1/models/endless HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut buffer = vec![0; 8 << 20];
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stream.read_exact(&mut buffer).await.expect("a slow reader is served on");
+    }
+}

@@ -40,6 +40,8 @@ pub struct Scripted {
     pub waiting: Notify,
     /// Lets a request for `wait` go on.
     pub go: Notify,
+    /// The body of an `endless` answer was dropped.
+    pub dropped: Notify,
     /// What is in flight is being cut.
     pub was_cut: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl DataPlane for Plane {
             }
             "stream" => Response::new(Body::Streamed(Box::new(Pieces(vec!["two", "one "])))),
             "broken" => Response::new(Body::Streamed(Box::new(Broken(Some("event: error\n\n"))))),
+            "endless" => Response::new(Body::Streamed(Box::new(Endless(Arc::clone(&self.0))))),
             "wait" => {
                 self.0.waiting.notify_one();
                 self.0.go.notified().await;
@@ -88,6 +91,20 @@ struct Pieces(Vec<&'static str>);
 impl Source for Pieces {
     fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         Poll::Ready(self.0.pop().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))))
+    }
+}
+
+struct Endless(Arc<Scripted>);
+
+impl Source for Endless {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 65536]))))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.dropped.notify_one();
     }
 }
 
@@ -146,6 +163,7 @@ impl Default for Setup {
                 max_connections: 100,
                 max_header_bytes: 64 << 10,
                 header_read_timeout: Duration::from_secs(10),
+                write_timeout: Duration::from_secs(10),
                 shutdown_grace: Duration::from_secs(10),
             },
         }

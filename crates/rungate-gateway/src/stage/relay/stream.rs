@@ -18,7 +18,7 @@ use rungate_llm::bridge::StreamTranslator;
 use rungate_llm::meter::{EventKind, Meter};
 use rungate_llm::sse::{Event, Splitter};
 use serde_json::json;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::{Plan, head as head_of};
 use crate::body::{Body, BrokenOff, Source};
@@ -62,7 +62,7 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
         ended_well: false,
         state: State::Flowing,
         idle: Box::pin(tokio::time::sleep(plan.timeouts.idle)),
-        deadline: Box::pin(tokio::time::sleep(plan.timeouts.total)),
+        deadline: Box::pin(tokio::time::sleep_until(plan.deadline)),
         plan,
     };
     response.map(|()| Body::Streamed(Box::new(relay)))
@@ -125,7 +125,7 @@ impl Source for Relay {
                 State::Closing(recorded) => {
                     let recorded = ready!(recorded.as_mut().poll(context));
                     self.state = if self.ended_well { State::Draining } else { State::Ended };
-                    self.idle.as_mut().reset(tokio::time::Instant::now() + DRAIN_PATIENCE);
+                    self.idle.as_mut().reset(Instant::now() + DRAIN_PATIENCE);
                     let last = self.last.take();
                     if !recorded || (last.is_none() && matches!(self.mode, Mode::Bytes { .. })) {
                         self.state = State::Ended;
@@ -145,13 +145,17 @@ impl Source for Relay {
 
 impl Relay {
     fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, &'static str>> {
+        // Asked each time: for a client that reads slowly the next piece is always there, and nothing is waited for.
+        if self.plan.deadline <= Instant::now() {
+            return Poll::Ready(Err("it took too long"));
+        }
         loop {
             match Pin::new(&mut self.upstream).poll_frame(context) {
                 Poll::Ready(None) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err("the connection broke")),
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(bytes) = frame.into_data() else { continue };
-                    self.idle.as_mut().reset(tokio::time::Instant::now() + self.plan.timeouts.idle);
+                    self.idle.as_mut().reset(Instant::now() + self.plan.timeouts.idle);
                     return Poll::Ready(Ok(Some(bytes)));
                 }
                 Poll::Pending => {

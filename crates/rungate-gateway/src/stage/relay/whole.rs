@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use rungate_core::code::Code;
 use rungate_core::exchange::Outcome;
 use rungate_llm::meter::Meter;
+use tokio::time::Instant;
 
 use super::{Plan, close, fail, head as head_of};
 use crate::body::Body;
@@ -48,6 +49,8 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
         exchange.warn("usage_estimated");
     }
     let status = head.status;
+    // A client that reads slowly holds the answer's bytes, and with them their room.
+    let bytes = room.around(bytes);
     let response = head_of(&exchange, status, &head.headers, true).map(|()| Body::from(bytes));
     close(exchange, Outcome::Succeeded, status.as_u16(), plan.operation, response).await
 }
@@ -72,10 +75,11 @@ pub async fn collect(
         |code, message: String| Failure { refusal: Refusal::new(code, message), charge: Charge::Unknown };
     let mut bytes = BytesMut::new();
     loop {
-        let Ok(frame) = tokio::time::timeout(plan.timeouts.idle, body.frame()).await else {
+        let silent_at = Instant::now() + plan.timeouts.idle;
+        let Ok(frame) = tokio::time::timeout_at(silent_at.min(plan.deadline), body.frame()).await else {
             return Err(failed(
                 Code::UpstreamTimeout,
-                format!("{name} went silent in the middle of its answer."),
+                format!("{name} went silent in the middle of its answer, or took too long over it."),
             ));
         };
         let Some(frame) = frame else { return Ok(bytes.freeze()) };
