@@ -98,7 +98,7 @@ struct Endless(Arc<Scripted>);
 
 impl Source for Endless {
     fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
-        Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 65536]))))
+        Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 16384]))))
     }
 }
 
