@@ -146,7 +146,11 @@ pub async fn create(
     let key = new_key(&services, &agent, &fresh);
     let writes = vec![Write::insert(&agent)?, Write::insert(&key)?];
     let view = AgentView::new(agent, &Spend::nothing()).with_key(key.head.id, key.key_prefix, &fresh.token);
-    once.commit(&services, writes, StatusCode::CREATED, to_json(&Envelope::of(view))?).await
+    let answer = to_json(&Envelope::of(view))?;
+    once.commit(&services, writes, StatusCode::CREATED, answer).await.map_err(|error| match error.code() {
+        Code::AlreadyExists => error.at("externalId"),
+        _ => error,
+    })
 }
 
 fn new_agent(services: &Services, caller: &Caller, body: CreateAgent) -> Result<Agent, ApiError> {

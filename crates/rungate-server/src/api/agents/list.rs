@@ -35,7 +35,7 @@ pub async fn list(
         ("status", &["active", "inactive", "archived"][..]),
         ("type", &["ai_agent", "workflow_agent"]),
         ("environment", &["development", "staging", "production"]),
-        ("source", &["manual", "self_reported"]),
+        ("source", &["manual", "n8n_workflow", "custom_webhook", "self_reported"]),
     ] {
         let values = params.one_of(facet, allowed)?;
         if !values.is_empty() {

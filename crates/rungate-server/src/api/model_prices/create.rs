@@ -42,10 +42,16 @@ pub struct CreateModelPrice {
 impl Request for CreateModelPrice {
     fn check(&self, checks: &mut Checks) {
         checks.length("model", &self.model, 1..=200);
-        if let Err(error) = serde_json::from_value::<Price>(self.prices.clone()) {
-            checks.fail("prices", "price", error.to_string());
+        if let Err(error) = price(&self.prices) {
+            checks.fail("prices", "price", error);
         }
     }
+}
+
+/// The prices in their one spelling, `0.1` rather than `0.10` or `1e-1`.
+fn price(prices: &Value) -> Result<Value, String> {
+    let price = Price::deserialize(prices).map_err(|error| error.to_string())?;
+    serde_json::to_value(price).map_err(|error| error.to_string())
 }
 
 /// Set the workspace's own price of a model.
@@ -57,12 +63,13 @@ pub async fn create(
     Post { body, once }: Post<CreateModelPrice>,
 ) -> Result<Response, ApiError> {
     let provider = rules::provider(&body.provider)?;
+    let prices = price(&body.prices).map_err(|error| ApiError::field("prices", "price", error))?;
     let now = services.clock.now();
     let price = PriceOverride {
         head: Head::new(fresh_uuid(&*services.entropy, now), caller.workspace, now),
         provider: provider.id.to_owned(),
         model: body.model,
-        prices: body.prices,
+        prices,
         effective_from: body.effective_from.unwrap_or(now),
         deleted_at: None,
     };

@@ -32,6 +32,8 @@ pub struct UpdatePat {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<Timestamp>>,
+    /// The version this change rests on.
+    version: Option<u64>,
 }
 
 impl Request for UpdatePat {
@@ -51,7 +53,10 @@ pub async fn update(
     Json(body): Json<UpdatePat>,
 ) -> Result<Response, ApiError> {
     let mut pat: Pat = resources::require(&services, caller.workspace, id, "token").await?;
-    if_match.check(None, &pat.head)?;
+    if pat.revoked_at.is_some() {
+        return Err(ApiError::not_found("token"));
+    }
+    if_match.check(body.version, &pat.head)?;
     let now = services.clock.now();
     if let Some(expires_at) = body.expires_at {
         check_expiry(expires_at, now)?;

@@ -34,6 +34,11 @@ pub struct PatView {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+    /// Counts from 1; send it back with a change.
+    pub version: u64,
 }
 
 impl PatView {
@@ -50,6 +55,8 @@ impl PatView {
             last_used_at: None,
             expires_at: pat.expires_at,
             created_at: pat.head.created_at,
+            updated_at: pat.head.updated_at,
+            version: pat.head.version,
         }
     }
 }

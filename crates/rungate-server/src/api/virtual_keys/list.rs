@@ -1,5 +1,6 @@
 //! `GET /virtual-keys`
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -60,7 +61,8 @@ pub async fn list(
     // Whether a key has expired is a matter of time, which no index knows.
     let mut keys: Vec<VirtualKey> = resources::all(&services, caller.workspace, &filter).await?;
     keys.retain(|key| statuses.iter().any(|status| status == status_of(key, now)));
-    keys.reverse();
+    // Documents keep times less finely than the store orders by, and a cursor is made of what they keep.
+    keys.sort_by_key(|key| Reverse((key.head.created_at, key.head.id)));
     let total = keys.len() as u64;
     let page = paging.fetch(|request| std::future::ready(Ok(page_of(&keys, &request)))).await?;
     Ok(ok(paging.list(page.map(view), Some(total))))

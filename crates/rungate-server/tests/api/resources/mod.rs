@@ -1,13 +1,13 @@
 //! The resources that people manage: each verb, each rule, and what holds for all of them.
 
-// mod agents;
-// mod everywhere;
-// mod once;
-// mod pats;
-// mod prices;
+mod agents;
+mod everywhere;
+mod once;
+mod pats;
+mod prices;
 mod provider_keys;
-// mod virtual_keys;
-// mod workspaces;
+mod virtual_keys;
+mod workspaces;
 
 use axum::Router;
 use axum::body::Body;

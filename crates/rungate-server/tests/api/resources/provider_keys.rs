@@ -182,7 +182,8 @@ async fn an_address_must_be_one_that_may_be_connected_to() {
     for url in ["https://example.com", "https://example.com/v1", "https://1.1.1.1:8443/api/"] {
         owner.post("/provider-keys", with("baseUrl", json!(url))).await.created();
     }
-    let custom = json!({"name": "c", "provider": "custom", "baseUrl": "https://example.com", "secret": SECRET});
+    let custom =
+        json!({"name": "c", "provider": "custom", "baseUrl": "https://example.com", "secret": SECRET});
     let custom = id(owner.post("/provider-keys", custom).await.created());
     let change = json!({"baseUrl": null});
     owner.patch(&format!("/provider-keys/{custom}"), change).await.broke("baseUrl", "required");
@@ -237,7 +238,10 @@ async fn one_in_use_is_deleted_with_cascade_only() {
         assert_eq!((&error["code"], &error["type"]), (&json!("in_use"), &json!("CONFLICT")));
         assert_eq!(error["details"]["agents"], json!([agent["id"]]));
         let keys = error["details"]["virtualKeys"].as_array().unwrap();
-        assert!(keys.len() == 2 && keys.contains(&json!(agent_key)) && keys.contains(&direct["id"]), "{keys:?}");
+        assert!(
+            keys.len() == 2 && keys.contains(&json!(agent_key)) && keys.contains(&direct["id"]),
+            "{keys:?}"
+        );
     }
     owner.delete(&format!("{path}?cascade=yes")).await.broke("cascade", "format");
     let stale = owner.text("DELETE", &format!("{path}?cascade=true"), &[("if-match", "9")], "").await;
@@ -260,7 +264,8 @@ async fn verify_says_why_a_provider_cannot_be_asked() {
     let world = World::new().await;
     let owner = Client::ours(&world);
     // A name that is reserved for never being one.
-    let body = json!({"name": "c", "provider": "custom", "baseUrl": "https://name.invalid", "secret": SECRET});
+    let body =
+        json!({"name": "c", "provider": "custom", "baseUrl": "https://name.invalid", "secret": SECRET});
     let key = id(owner.post("/provider-keys", body).await.created());
     let answer = owner.post(&format!("/provider-keys/{key}/verify"), json!({})).await;
     let verified = answer.data();
