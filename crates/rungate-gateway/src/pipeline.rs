@@ -58,7 +58,7 @@ impl Pipeline {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let dialect = dialect_of(&route, &parts);
         let id = arrival.id;
         let key = match identify::key(&parts.headers, &self.directories.load(), &self.hasher, arrival.at) {
@@ -66,6 +66,7 @@ impl Pipeline {
             Err(refusal) => {
                 // Nobody knows whose request it is, so there is no log it could stand in: the edge counts it.
                 tracing::debug!(exchange = %id, code = %refusal.code, client = %arrival.client_ip, "refused");
+                read::discard(&parts.headers, &mut body).await;
                 return refusal.respond(dialect, id);
             }
         };
@@ -91,15 +92,24 @@ impl Pipeline {
         call: Call,
         key: Arc<KeyEntry>,
         parts: &Parts,
-        body: B,
+        mut body: B,
     ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
+        let id = arrival.id;
         let mut exchange = self.begin(arrival, &call, &key, parts);
-        match self.prepared(&mut exchange, &call, &key, parts, body).await {
+        match self.prepared(&mut exchange, &call, &key, parts, &mut body).await {
             Ok(prepared) => self.sent(exchange, prepared).await,
-            Err(refusal) => refused(exchange, &refusal, call.operation).await,
+            Err(refusal) if refusal.code == Code::ClientClosed => {
+                // Not refused by us: the guard records that the client left. Nobody reads the answer.
+                drop(exchange);
+                refusal.respond(call.operation.dialect(), id)
+            }
+            Err(refusal) => {
+                read::discard(&parts.headers, &mut body).await;
+                refused(exchange, &refusal, call.operation).await
+            }
         }
     }
 
@@ -110,7 +120,7 @@ impl Pipeline {
         call: &Call,
         key: &KeyEntry,
         parts: &Parts,
-        body: B,
+        body: &mut B,
     ) -> Result<Prepared, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt as _;
 use rungate_core::code::Code;
 use rungate_core::operation::Operation;
@@ -17,6 +17,9 @@ use crate::refusal::Refusal;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What it must send on average beyond that, since the body takes room from others while it comes.
 const MIN_BYTES_PER_SECOND: usize = 16 << 10;
+
+/// What a refused client still sends is read for this long.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A body with the memory it takes.
 pub struct Received {
@@ -91,7 +94,7 @@ where
             .map_err(|_| Refusal::new(Code::RequestTimeout, "The body did not arrive in time."))?;
         let Some(frame) = frame else { return Ok(Received { bytes: bytes.freeze(), room }) };
         let Ok(frame) = frame else {
-            return Err(Refusal::new(Code::InvalidJson, "The body broke off before its end."));
+            return Err(Refusal::new(Code::ClientClosed, "The client left before its body was complete."));
         };
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limit {
@@ -100,6 +103,20 @@ where
         pool.grow(&mut room, bytes.len() + data.len()).map_err(|_| no_room())?;
         bytes.extend_from_slice(&data);
     }
+}
+
+/// Reads the rest of a refused request's body and drops it, for a moment: a client that is still writing when the
+/// connection closes sees a broken pipe and never the reason. One that waits for `100 Continue` sends nothing.
+pub async fn discard<B>(headers: &HeaderMap, body: &mut B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Longer is not waited: then the client has to live with the broken pipe.
+    let _ = tokio::time::timeout(DISCARD_PATIENCE, rest).await;
 }
 
 fn too_large(limit: usize) -> Refusal {

@@ -75,7 +75,8 @@ fn operators_own(plan: &Plan, status: u16) -> Option<Refusal> {
 fn keep_retry_after(answer: &mut HeaderMap, upstream: &HeaderMap, status: u16) {
     if let Some(value) = upstream.get(RETRY_AFTER).filter(|_| matches!(status, 429 | 503)) {
         answer.insert(RETRY_AFTER, value.clone());
-        if status == 429 {
+        // This one is whole seconds by contract; the other may be a date.
+        if status == 429 && headers::retry_after(upstream).is_some() {
             answer.insert("x-ratelimit-after", value.clone());
         }
     }

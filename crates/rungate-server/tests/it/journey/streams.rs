@@ -140,3 +140,33 @@ async fn w_046_a_client_that_leaves_before_the_head_cancels_too() {
     assert_eq!(row["costStatus"], "unknown");
     stage.audit().await;
 }
+
+#[tokio::test]
+async fn w_046_a_client_that_leaves_in_its_own_body_is_recorded_as_gone() {
+    use tokio::io::AsyncWriteExt as _;
+    let stage = Stage::set().await;
+    let address = stage.server.origin.trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-request-id: half-a-body\r\n\
+         content-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"model\":",
+        stage.tenant.key
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stream);
+    for _ in 0..200 {
+        let found = stage.server.owner().get("/api/v1/requests/half-a-body").await;
+        if found.status == 200 {
+            let row = found.data();
+            assert_eq!(
+                (row["outcome"].as_str(), row["costNanoUsd"].as_str()),
+                (Some("client_closed"), Some("0"))
+            );
+            assert_eq!(stage.sim.stats().await["requests_total"], 0);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("the exchange does not end");
+}
