@@ -86,8 +86,11 @@ fn for_each_part(
         return Err(invalid("it does not begin with its boundary"));
     }
     let mut at = start + delimiter.len() - 2;
-    for _ in 0..MAX_PARTS {
-        let Some(headers) = after_delimiter(body, at)? else { return Ok(()) };
+    for number in 0..MAX_PARTS {
+        let Some(headers) = after_delimiter(body, at)? else {
+            // RFC 2046, section 5.1.1: a multipart body has at least one part.
+            return if number == 0 { Err(invalid("it has no parts")) } else { Ok(()) };
+        };
         let (name, content) = part_head(body, headers)?;
         // One byte pair back, so that a boundary right behind the headers is seen and not taken for content.
         let search = content - 2;

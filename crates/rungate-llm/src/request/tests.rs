@@ -243,7 +243,7 @@ fn reads_the_fields_of_a_form() {
         assert!(scan.stream && scan.multipart);
         assert_eq!((scan.choices, scan.preview.as_str()), (3, "names"));
     }
-    let scan = transcription("--xyz--").unwrap();
+    let scan = transcription(&form(&[("file", "bytes")])).unwrap();
     assert_eq!((scan.model, scan.model_span, scan.choices), (None, None, 1));
 }
 
@@ -253,6 +253,7 @@ fn refuses_forms_that_others_might_read_differently() {
     let head = "Content-Disposition: form-data; name=\"model\"";
     for (body, expected) in [
         (String::new(), "does not begin with its boundary"),
+        ("--xyz--".to_owned(), "has no parts"),
         ("preamble\r\n--xyz--".to_owned(), "does not begin with its boundary"),
         (form(&[("model", "a"), ("model", "b")]), "`model` stands twice"),
         (form(&[("model", "a")]).replace("--xyz--", "--xy"), "closing boundary is missing"),
