@@ -3,8 +3,10 @@
 mod filter;
 mod frame;
 mod record;
+mod rollup;
 mod view;
 pub use filter::*;
 pub use frame::*;
 pub use record::*;
+pub use rollup::*;
 pub use view::*;
