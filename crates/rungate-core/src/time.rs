@@ -37,6 +37,11 @@ impl Timestamp {
         self.0.div_euclid(1_000)
     }
 
+    /// The whole millisecond it lies in: as much as its text carries.
+    pub const fn to_millisecond(self) -> Self {
+        Self::from_millis(self.millis())
+    }
+
     /// Whole seconds since the Unix epoch, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)

@@ -142,7 +142,7 @@ impl Exchange {
     /// Writes the opening: from here on money can be spent.
     pub async fn open(&mut self) -> Result<(), JournalError> {
         let entry = Entry::Opened { record: self.record.clone(), request: self.request.take() };
-        self.keeper.journal.append(&entry).await?;
+        self.keeper.journal.append(entry).await?;
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl Exchange {
     pub async fn refuse(mut self, refusal: &Refusal) -> Result<(), JournalError> {
         self.fail(refusal.code, &refusal.message);
         self.settle(Charge::Nothing, &Report::default());
-        self.close(Outcome::Refused, refusal.code.status()).await.map(|_| ())
+        self.close(Outcome::Refused, refusal.code.status()).await
     }
 
     /// Notes an error.
@@ -235,14 +235,11 @@ impl Exchange {
     ///
     /// The entry is with the kernel when the future has been polled once; only the wait for the disk, where one is
     /// configured, comes after.
-    pub async fn close(mut self, outcome: Outcome, status: u16) -> Result<Box<ExchangeRecord>, JournalError> {
-        let entry = self.closing(outcome, status);
-        let written = self.keeper.journal.append(&entry).await;
+    pub async fn close(mut self, outcome: Outcome, status: u16) -> Result<(), JournalError> {
+        let entry = Arc::new(self.closing(outcome, status));
+        let written = self.keeper.journal.append(Arc::clone(&entry)).await;
         self.keeper.observer.exchange_closed(entry.record());
-        written?;
-        match entry {
-            Entry::Closed { record, .. } | Entry::Opened { record, .. } => Ok(record),
-        }
+        written.map(drop)
     }
 
     fn closing(&mut self, outcome: Outcome, status: u16) -> Entry {
@@ -250,10 +247,19 @@ impl Exchange {
         let record = &mut self.record;
         record.outcome = outcome;
         record.status = Some(status);
-        record.completed_at = Some(self.keeper.clock.now());
+        record.completed_at = Some(self.keeper.clock.now().to_millisecond());
         let elapsed = self.keeper.clock.monotonic().saturating_sub(self.arrival.started);
         record.latency_ms = Some(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-        Entry::Closed { record: record.clone(), request: self.request.take(), response: self.response.take() }
+        let spent = ExchangeRecord::new(
+            record.id,
+            record.workspace_id,
+            record.created_at,
+            record.kind,
+            record.agent.clone(),
+            record.virtual_key_id,
+        );
+        let record = std::mem::replace(record, Box::new(spent));
+        Entry::Closed { record, request: self.request.take(), response: self.response.take() }
     }
 }
 
@@ -275,8 +281,8 @@ impl Drop for Exchange {
             let charge = if self.is_dispatched { Charge::Unknown } else { Charge::Nothing };
             self.settle(charge, &Report::default());
         }
-        let entry = self.closing(outcome, Code::ClientClosed.status());
-        if let Err(error) = self.keeper.journal.append_now(&entry) {
+        let entry = Arc::new(self.closing(outcome, Code::ClientClosed.status()));
+        if let Err(error) = self.keeper.journal.append_now(Arc::clone(&entry)) {
             tracing::error!(exchange = %self.record.id, %error, "the outcome of an exchange could not be recorded");
         }
         self.keeper.observer.exchange_closed(entry.record());

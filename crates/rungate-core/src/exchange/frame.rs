@@ -1,5 +1,7 @@
 //! What the journal carries from the pipeline to the log.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +59,25 @@ impl Entry {
     }
 }
 
-/// An entry with its place in the journal.
+/// An entry with its place in the journal. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequenced {
     /// Its place.
     pub sequence: Sequence,
     /// The entry.
-    pub entry: Entry,
+    pub entry: Arc<Entry>,
+    /// Its record as the journal has it: JSON, serialised once for journal and log.
+    pub json: Arc<str>,
+}
+
+impl Sequenced {
+    /// An entry that comes from no journal.
+    ///
+    /// # Errors
+    /// When the record cannot be serialised.
+    pub fn new(sequence: Sequence, entry: impl Into<Arc<Entry>>) -> Result<Self, serde_json::Error> {
+        let entry = entry.into();
+        let json = serde_json::to_string(entry.record())?.into();
+        Ok(Self { sequence, entry, json })
+    }
 }

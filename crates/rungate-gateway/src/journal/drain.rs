@@ -13,8 +13,8 @@ use super::Journal;
 /// The log commits this many entries at once.
 const GROUP_ENTRIES: usize = 256;
 
-/// How long a smaller group is waited for.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long a smaller group is waited for, unless somebody waits for the log.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Bytes of entries held in memory at once.
 const READ_BYTES: usize = 4 << 20;
@@ -62,7 +62,10 @@ pub async fn run(journal: Arc<Journal>, log: Arc<dyn Log>, shutdown: Cancellatio
 async fn gather(journal: &Journal) {
     journal.wait_for_entries().await;
     if journal.undrained_entries() < GROUP_ENTRIES as u64 {
-        tokio::time::sleep(GATHER).await;
+        tokio::select! {
+            () = tokio::time::sleep(GATHER) => {}
+            () = journal.wait_wanted() => {}
+        }
     }
 }
 
@@ -78,8 +81,11 @@ async fn step(journal: &Arc<Journal>, log: &dyn Log) -> Result<usize, StoreError
     Ok(entries.len())
 }
 
-/// Reads on a thread that may wait for the disk.
+/// Takes what is in memory, and reads the rest on a thread that may wait for the disk.
 async fn read(journal: &Arc<Journal>) -> Result<Vec<Sequenced>, StoreError> {
+    if let Some(entries) = journal.remembered(journal.applied(), READ_BYTES) {
+        return Ok(entries);
+    }
     let reading = Arc::clone(journal);
     let read = tokio::task::spawn_blocking(move || reading.read(reading.applied(), READ_BYTES)).await;
     match read {

@@ -23,6 +23,7 @@
 //! like a frame are not taken for one when the frame around them is damaged.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
@@ -81,7 +82,7 @@ pub(super) struct Frame<'a> {
     pub(super) exchange: ExchangeId,
     /// Whether it is an opening.
     pub(super) opens: bool,
-    record: Vec<u8>,
+    record: String,
     request: &'a [u8],
     response: &'a [u8],
     flags: u16,
@@ -102,9 +103,9 @@ impl<'a> Frame<'a> {
         let request = request.map_or(&[][..], |body| &body.bytes);
         let response = response.map_or(&[][..], |body| &body.bytes);
         let exchange = record.id;
-        let record = serde_json::to_vec(record)?;
+        let record = serde_json::to_string(record)?;
         let mut crc = crc32fast::Hasher::new();
-        crc.update(&record);
+        crc.update(record.as_bytes());
         let record_crc = crc.clone().finalize();
         crc.update(request);
         crc.update(response);
@@ -152,11 +153,16 @@ impl<'a> Frame<'a> {
         .to_bytes()
     }
 
+    /// The record as it stands in the frame.
+    pub(super) fn json(&self) -> Arc<str> {
+        Arc::from(self.record.as_str())
+    }
+
     /// What follows the header.
     pub(super) fn payload(&self, bodies: Bodies) -> [&[u8]; 3] {
         match bodies {
-            Bodies::Kept => [&self.record, self.request, self.response],
-            Bodies::LeftOut => [&self.record, &[], &[]],
+            Bodies::Kept => [self.record.as_bytes(), self.request, self.response],
+            Bodies::LeftOut => [self.record.as_bytes(), &[], &[]],
         }
     }
 
@@ -273,7 +279,8 @@ pub(super) fn decode(frame: &Bytes) -> Result<Sequenced, FrameError> {
     }
     let record_end = HEADER_BYTES + header.record as usize;
     let request_end = record_end + header.request as usize;
-    let record: Box<ExchangeRecord> = serde_json::from_slice(&frame[HEADER_BYTES..record_end])?;
+    let json = str::from_utf8(&frame[HEADER_BYTES..record_end]).map_err(|_| FrameError::Payload)?;
+    let record: Box<ExchangeRecord> = serde_json::from_str(json)?;
     let request = body(header.flags, || frame.slice(record_end..request_end));
     let entry = if header.kind == OPENED {
         Entry::Opened { record, request }
@@ -281,7 +288,7 @@ pub(super) fn decode(frame: &Bytes) -> Result<Sequenced, FrameError> {
         let response = body(header.flags >> RESPONSE_SHIFT, || frame.slice(request_end..));
         Entry::Closed { record, request, response }
     };
-    Ok(Sequenced { sequence: Sequence(header.sequence), entry })
+    Ok(Sequenced { sequence: Sequence(header.sequence), entry: Arc::new(entry), json: Arc::from(json) })
 }
 
 fn body(flags: u16, bytes: impl FnOnce() -> Bytes) -> Option<Body> {

@@ -8,6 +8,7 @@ mod frame;
 mod reserve;
 mod scan;
 mod segment;
+mod tail;
 mod writer;
 
 mod reader;
@@ -95,6 +96,8 @@ struct Shared {
     synced: watch::Sender<Synced>,
     applied: watch::Sender<Sequence>,
     appended: Notify,
+    /// Somebody waits for the log to have what is there.
+    wanted: Notify,
 }
 
 impl Shared {
@@ -131,6 +134,7 @@ impl Journal {
             synced: watch::Sender::new(Synced { last: last.0, failed: false }),
             applied: watch::Sender::new(applied),
             appended: Notify::new(),
+            wanted: Notify::new(),
         });
         let syncing = Arc::clone(&shared);
         let syncer = std::thread::Builder::new()
@@ -151,7 +155,7 @@ impl Journal {
     /// An opening is refused when the bound is reached or the disk has no room. Room for the closing of every opening
     /// that was accepted is kept, so that a closing succeeds unless the disk itself fails; its bodies are left out,
     /// marked as truncated, where only the record still fits.
-    pub async fn append(&self, entry: &Entry) -> Result<Sequence, JournalError> {
+    pub async fn append(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
         let sequence = self.append_now(entry)?;
         if self.durability == Durability::Disk {
             self.wait_synced(sequence).await?;
@@ -160,11 +164,12 @@ impl Journal {
     }
 
     /// As [`Journal::append`], without waiting for the disk: for a destructor.
-    pub fn append_now(&self, entry: &Entry) -> Result<Sequence, JournalError> {
-        let frame = Frame::encode(entry)?;
+    pub fn append_now(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
+        let entry = entry.into();
+        let frame = Frame::encode(&entry)?;
         let mut writer = self.shared.lock();
         let was_dirty = writer.is_dirty();
-        let sequence = writer.append(&frame)?;
+        let sequence = writer.append(&entry, &frame)?;
         drop(writer);
         if !was_dirty {
             self.shared.dirty.notify_one();
@@ -190,6 +195,11 @@ impl Journal {
     /// lost since.
     pub fn ensure_after(&self, sequence: Sequence) {
         self.shared.lock().ensure_after(sequence.0);
+    }
+
+    /// As [`Journal::read`], of what is still in memory; `None` when it has to be read.
+    fn remembered(&self, after: Sequence, max_bytes: usize) -> Option<Vec<Sequenced>> {
+        self.shared.lock().remembered(after.0, max_bytes as u64)
     }
 
     /// Entries after `after`, in order, until `max_bytes` are gathered (at least one, if there is one).
@@ -221,6 +231,7 @@ impl Journal {
     /// Waits until the log has taken over `sequence`, at most `patience`. Whether it has.
     pub async fn wait_applied(&self, sequence: Sequence, patience: Duration) -> bool {
         let mut applied = self.shared.applied.subscribe();
+        self.shared.wanted.notify_one();
         let waiting = applied.wait_for(|applied| *applied >= sequence);
         matches!(tokio::time::timeout(patience, waiting).await, Ok(Ok(_)))
     }
@@ -230,6 +241,11 @@ impl Journal {
         while self.undrained_entries() == 0 {
             self.shared.appended.notified().await;
         }
+    }
+
+    /// Waits until somebody waits for the log. For one waiter at a time.
+    async fn wait_wanted(&self) {
+        self.shared.wanted.notified().await;
     }
 
     /// Keeps room for the closing of an exchange that an earlier process opened.

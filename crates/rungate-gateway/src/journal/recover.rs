@@ -38,7 +38,7 @@ pub async fn run(journal: &Arc<Journal>, log: &dyn Log, clock: &dyn Clock) -> Re
         for record in pending.by_ref().take(GROUP) {
             journal.adopt(record.id);
             let closing = interrupted_closing(record, clock.now());
-            journal.append_now(&closing).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            journal.append_now(closing).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         }
         drain::everything(journal, log).await?;
     }

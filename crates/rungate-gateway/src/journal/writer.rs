@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rungate_core::exchange::Sequence;
+use rungate_core::exchange::{Entry, Sequence, Sequenced};
 use rungate_core::id::ExchangeId;
 
 use super::disk::{Allocation, Disk, is_out_of_room, write_all};
@@ -15,6 +15,7 @@ use super::frame::{Bodies, Frame, MAX_FRAME_BYTES};
 use super::reserve::{Reserve, SLICE_BYTES};
 use super::scan::Located;
 use super::segment::{self, Loaded, Segment};
+use super::tail::Tail;
 use super::{JournalConfig, JournalError};
 
 /// What is held for a closing beside twice the opening's record: attempts, decisions, previews and the error text are
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     open: HashMap<ExchangeId, u64>,
     held_bytes: u64,
     reserve: Reserve,
+    tail: Tail,
     unsynced: Unsynced,
     /// Why nothing can be appended any more.
     stopped: Option<String>,
@@ -104,20 +106,28 @@ impl Writer {
             open: HashMap::new(),
             held_bytes: 0,
             reserve,
+            tail: Tail::new(loaded.last),
             unsynced: Unsynced::default(),
             stopped: None,
         }
     }
 
     /// Appends a frame, or leaves the journal as it was.
-    pub(super) fn append(&mut self, frame: &Frame<'_>) -> Result<Sequence, JournalError> {
+    pub(super) fn append(&mut self, entry: &Arc<Entry>, frame: &Frame<'_>) -> Result<Sequence, JournalError> {
         if let Some(reason) = &self.stopped {
             return Err(io::Error::other(reason.clone()).into());
         }
-        if frame.opens { self.append_opening(frame) } else { self.append_closing(frame) }
+        let (sequence, bodies) =
+            if frame.opens { self.append_opening(frame)? } else { self.append_closing(frame)? };
+        if bodies == Bodies::Kept {
+            self.tail.push(sequence.0, entry, frame);
+        } else {
+            self.tail.skip(sequence.0);
+        }
+        Ok(sequence)
     }
 
-    fn append_opening(&mut self, frame: &Frame<'_>) -> Result<Sequence, JournalError> {
+    fn append_opening(&mut self, frame: &Frame<'_>) -> Result<(Sequence, Bodies), JournalError> {
         let bodies = fitting(frame);
         let held = 2 * frame.bytes(Bodies::LeftOut) + CLOSING_BYTES;
         if self.undrained_bytes + self.held_bytes + frame.bytes(bodies) + held > self.config.max_bytes {
@@ -126,11 +136,11 @@ impl Writer {
         self.reserve.cover(self.held_bytes + held, &*self.disk)?;
         let sequence = self.write(frame, bodies, Room::Usual)?;
         self.hold(frame.exchange, held);
-        Ok(sequence)
+        Ok((sequence, bodies))
     }
 
     /// A closing whose opening was accepted is never refused by the bound; a refusal, which has none, is.
-    fn append_closing(&mut self, frame: &Frame<'_>) -> Result<Sequence, JournalError> {
+    fn append_closing(&mut self, frame: &Frame<'_>) -> Result<(Sequence, Bodies), JournalError> {
         let held = self.open.get(&frame.exchange).copied();
         let taken = self.undrained_bytes + self.held_bytes - held.unwrap_or(0);
         let fits = |bodies| taken + frame.bytes(bodies) <= self.config.max_bytes;
@@ -142,13 +152,16 @@ impl Writer {
             }
         }
         let sequence = match self.write(frame, bodies, Room::Usual) {
-            Err(error) if held.is_some() && is_out_of_room(&error) => self.write_at_any_cost(frame)?,
+            Err(error) if held.is_some() && is_out_of_room(&error) => {
+                bodies = Bodies::LeftOut;
+                self.write_at_any_cost(frame)?
+            }
             result => result?,
         };
         if let Some(held) = self.open.remove(&frame.exchange) {
             self.held_bytes -= held;
         }
-        Ok(sequence)
+        Ok((sequence, bodies))
     }
 
     /// The disk is full: the record alone, into room given in advance, and else into room from the reserve.
@@ -299,6 +312,11 @@ impl Writer {
         self.segments.iter().find_map(|segment| segment.frames.front()).map(|frame| frame.sequence)
     }
 
+    /// Entries after `after` that are still in memory; `None` when some are not.
+    pub(super) fn remembered(&self, after: u64, max_bytes: u64) -> Option<Vec<Sequenced>> {
+        self.tail.read(after, max_bytes)
+    }
+
     /// Where the frames after `after` lie, by file, until `max_bytes` are gathered (at least one, if there is one).
     pub(super) fn locate(&self, after: u64, max_bytes: u64) -> Vec<(PathBuf, Vec<Located>)> {
         let mut found = Vec::new();
@@ -326,6 +344,7 @@ impl Writer {
 
     /// The log has everything up to `sequence`. Files nobody needs any more.
     pub(super) fn release(&mut self, sequence: u64) -> Vec<PathBuf> {
+        self.tail.release(sequence);
         for segment in &mut self.segments {
             while let Some(frame) = segment.frames.pop_front_if(|frame| frame.sequence <= sequence) {
                 self.undrained_bytes -= frame.bytes;

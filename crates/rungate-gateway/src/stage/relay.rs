@@ -121,7 +121,7 @@ async fn close(
 ) -> Response<Body> {
     let id = exchange.record.id;
     match exchange.close(outcome, status).await {
-        Ok(_) => response,
+        Ok(()) => response,
         Err(error) => {
             tracing::error!(exchange = %id, %error, "the outcome could not be recorded; the answer is withheld");
             let message = "The answer could not be recorded and is withheld.";

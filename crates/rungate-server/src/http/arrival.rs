@@ -104,7 +104,8 @@ pub fn note(
         Ok(id) => (id, false),
         Err(()) => (None, true),
     };
-    let at = clock.now();
+    // The journal keeps milliseconds; a replay must find what was there before.
+    let at = clock.now().to_millisecond();
     Arrival {
         id: ExchangeId::new(fresh_uuid(entropy, at)),
         request_id,

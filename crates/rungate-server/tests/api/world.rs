@@ -225,9 +225,9 @@ impl World {
     pub async fn apply(&self, entries: impl IntoIterator<Item = Entry>) {
         let batch: Vec<Sequenced> = entries
             .into_iter()
-            .map(|entry| Sequenced {
-                sequence: Sequence(self.sequence.fetch_add(1, Ordering::Relaxed) + 1),
-                entry,
+            .map(|entry| {
+                let sequence = Sequence(self.sequence.fetch_add(1, Ordering::Relaxed) + 1);
+                Sequenced::new(sequence, entry).unwrap()
             })
             .collect();
         self.services.log.apply(&batch).await.unwrap();

@@ -216,7 +216,7 @@ pub(crate) fn body(bytes: impl Into<Bytes>) -> Body {
 
 /// Entries numbered from `first` on.
 pub(crate) fn numbered(first: u64, entries: impl IntoIterator<Item = Entry>) -> Vec<Sequenced> {
-    (first..).zip(entries).map(|(number, entry)| Sequenced { sequence: Sequence(number), entry }).collect()
+    (first..).zip(entries).map(|(number, entry)| Sequenced::new(Sequence(number), entry).unwrap()).collect()
 }
 
 /// The journal of `count` exchanges of any kind over three days: refusals come whole, openings are closed some time later

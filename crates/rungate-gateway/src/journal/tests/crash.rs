@@ -43,7 +43,7 @@ proptest! {
         let config = config(folder.path());
         let journal = open(&config);
         for entry in &entries {
-            journal.append_now(entry).unwrap();
+            journal.append_now(entry.clone()).unwrap();
         }
         let places = places(&journal);
         drop(journal);
@@ -74,7 +74,7 @@ proptest! {
         let read = read_all(&journal);
         for entry in &read {
             let at = usize::try_from(entry.sequence.0).unwrap() - 1;
-            prop_assert_eq!(&entry.entry, &entries[at]);
+            prop_assert_eq!(&*entry.entry, &entries[at]);
         }
         prop_assert!(read.is_sorted_by(|a, b| a.sequence < b.sequence));
         for (sequence, (path, range)) in &places {
@@ -82,7 +82,7 @@ proptest! {
                 prop_assert!(read.iter().any(|entry| entry.sequence.0 == *sequence), "lost {}", sequence);
             }
         }
-        let next = journal.append_now(&opened(7, 7)).unwrap();
+        let next = journal.append_now(opened(7, 7)).unwrap();
         prop_assert!(read.last().is_none_or(|last| last.sequence < next));
         drop(journal);
         let again = open(&config);
@@ -96,7 +96,7 @@ fn a_torn_end_is_put_aside_and_cut() {
     let config = config(folder.path());
     let journal = open(&config);
     for number in 0..3 {
-        journal.append_now(&opened(number, 500)).unwrap();
+        journal.append_now(opened(number, 500)).unwrap();
     }
     let last = places(&journal)[&3].clone();
     drop(journal);
@@ -110,7 +110,7 @@ fn a_torn_end_is_put_aside_and_cut() {
     assert_eq!(fs::read(damage.saved.as_ref().unwrap()).unwrap(), torn_bytes);
     assert_eq!(last.0.metadata().unwrap().len(), last.1.start);
     assert_eq!(read_all(&journal).len(), 2);
-    assert_eq!(journal.append_now(&opened(9, 0)).unwrap(), Sequence(3));
+    assert_eq!(journal.append_now(opened(9, 0)).unwrap(), Sequence(3));
     drop(journal);
     assert!(open(&config).damage().is_empty());
 }
@@ -122,16 +122,16 @@ fn bytes_of_a_body_that_look_like_a_frame_are_never_taken_for_one() {
     // A client sends what a journal would write, even with a sequence that would fit.
     let journal = open(&config);
     journal.ensure_after(Sequence(1));
-    journal.append_now(&opened(66, 10)).unwrap();
+    journal.append_now(opened(66, 10)).unwrap();
     drop(journal);
     let forged = Bytes::from(fs::read(&segments(&config)[0]).unwrap());
     fs::remove_dir_all(&config.dir).unwrap();
 
     let journal = open(&config);
-    journal.append_now(&opened(0, 10)).unwrap();
+    journal.append_now(opened(0, 10)).unwrap();
     let request = Some(Body { bytes: forged, truncated: false, redacted: false });
-    journal.append_now(&Entry::Opened { record: Box::new(record(1)), request }).unwrap();
-    journal.append_now(&opened(2, 10)).unwrap();
+    journal.append_now(Entry::Opened { record: Box::new(record(1)), request }).unwrap();
+    journal.append_now(opened(2, 10)).unwrap();
     let (path, range) = places(&journal)[&2].clone();
     drop(journal);
     overwrite(&path, range.start + 9, &[0xAA; 8]);
@@ -146,14 +146,14 @@ fn a_segment_without_one_intact_frame_goes_out_of_the_way() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let journal = open(&config);
-    journal.append_now(&opened(0, 10)).unwrap();
+    journal.append_now(opened(0, 10)).unwrap();
     drop(journal);
     overwrite(&segments(&config)[0], 0, &[0; 60]);
     let journal = open(&config);
     assert_eq!(journal.damage().len(), 1);
     assert_eq!(damaged_files(&config).len(), 1);
     assert!(read_all(&journal).is_empty());
-    assert_eq!(journal.append_now(&opened(1, 10)).unwrap(), Sequence(2));
+    assert_eq!(journal.append_now(opened(1, 10)).unwrap(), Sequence(2));
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_frame_damaged_after_opening_is_left_out_and_holds_nothing_up() {
     let config = config(folder.path());
     let journal = open(&config);
     for number in 0..3 {
-        journal.append_now(&opened(number, 500)).unwrap();
+        journal.append_now(opened(number, 500)).unwrap();
     }
     let places = places(&journal);
     for sequence in [1, 2] {
@@ -181,7 +181,7 @@ fn a_segment_of_a_newer_version_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let journal = open(&config);
-    journal.append_now(&opened(0, 10)).unwrap();
+    journal.append_now(opened(0, 10)).unwrap();
     drop(journal);
     let path = &segments(&config)[0];
     let mut bytes = fs::read(path).unwrap();
@@ -213,5 +213,5 @@ fn frames_of_version_1_are_still_read() {
     }
     let expected = [opened(1, 21), closed(1, 34), refused];
     assert_eq!(read.iter().map(|entry| entry.sequence.0).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(read.into_iter().map(|entry| entry.entry).collect::<Vec<_>>(), expected);
+    assert_eq!(read.iter().map(|entry| (*entry.entry).clone()).collect::<Vec<_>>(), expected);
 }

@@ -30,7 +30,7 @@ impl Clock for FixedClock {
 
 fn append_ten(journal: &Journal) -> Sequence {
     for number in 0..10 {
-        journal.append_now(&opened(number, 10)).unwrap();
+        journal.append_now(opened(number, 10)).unwrap();
     }
     journal.last()
 }
@@ -47,12 +47,12 @@ async fn entries_reach_the_log_in_groups_and_leave_the_journal() {
     let config = config(folder.path());
     let (journal, log) = (open(&config), Arc::new(FakeLog::default()));
     for number in 0..600 {
-        journal.append_now(&opened(number, 1_000)).unwrap();
+        journal.append_now(opened(number, 1_000)).unwrap();
     }
     let (draining, shutdown) = spawn(&journal, &log);
     assert!(journal.wait_applied(journal.last(), PATIENCE).await);
     assert_eq!(log.batches(), [256, 256, 88]);
-    let later = journal.append_now(&closed(0, 1_000)).unwrap();
+    let later = journal.append_now(closed(0, 1_000)).unwrap();
     assert!(journal.wait_applied(later, PATIENCE).await);
     assert_eq!(log.applications(), (1..=601).collect::<Vec<_>>());
     assert_eq!((journal.undrained_entries(), segments(&config).len()), (0, 1));
@@ -103,12 +103,12 @@ async fn shutdown_moves_what_is_left_and_gives_up_on_a_log_that_hangs() {
     let (draining, shutdown) = spawn(&journal, &log);
     tokio::task::yield_now().await;
     shutdown.cancel();
-    let last = journal.append_now(&opened(0, 10)).unwrap();
+    let last = journal.append_now(opened(0, 10)).unwrap();
     draining.await.unwrap();
     assert_eq!(journal.applied(), last);
 
     log.plan([Step::ApplyThenHang]);
-    journal.append_now(&closed(0, 10)).unwrap();
+    journal.append_now(closed(0, 10)).unwrap();
     let (draining, shutdown) = spawn(&journal, &log);
     shutdown.cancel();
     draining.await.unwrap();
@@ -125,9 +125,9 @@ async fn what_a_killed_process_left_open_is_closed_as_interrupted_once() {
     let config = config(folder.path());
     let journal = open(&config);
     for number in 0..300 {
-        journal.append_now(&opened(number, 10)).unwrap();
+        journal.append_now(opened(number, 10)).unwrap();
     }
-    journal.append_now(&closed(0, 10)).unwrap();
+    journal.append_now(closed(0, 10)).unwrap();
     let left = as_if_killed(&config, &folder.path().join("killed"));
 
     let (journal, log) = (open(&left), FakeLog::default());
@@ -160,7 +160,7 @@ async fn recovery_that_is_killed_at_any_step_is_finished_by_the_next() {
         let log = FakeLog::default();
         let journal = open(&config);
         for number in 0..600 {
-            journal.append_now(&opened(number, 10)).unwrap();
+            journal.append_now(opened(number, 10)).unwrap();
         }
         drop(journal);
         // Killed at the given call of the log, after or before it took effect.
@@ -189,12 +189,12 @@ async fn a_journal_that_was_lost_does_not_use_a_sequence_again() {
     let log = FakeLog::default();
     let journal = open(&config);
     for number in 0..5 {
-        journal.append_now(&closed(number, 10)).unwrap();
+        journal.append_now(closed(number, 10)).unwrap();
     }
     recover::run(&journal, &log, &FixedClock).await.unwrap();
     drop(journal);
     std::fs::remove_dir_all(&config.dir).unwrap();
     let journal = open(&config);
     recover::run(&journal, &log, &FixedClock).await.unwrap();
-    assert_eq!(journal.append_now(&opened(9, 10)).unwrap().0, 6);
+    assert_eq!(journal.append_now(opened(9, 10)).unwrap().0, 6);
 }

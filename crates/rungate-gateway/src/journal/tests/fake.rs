@@ -63,7 +63,7 @@ impl State {
         self.batches.push(batch.len());
         for entry in batch.iter().filter(|entry| entry.sequence.0 > self.applied) {
             self.applications.push(entry.sequence.0);
-            let (Entry::Opened { record, .. } | Entry::Closed { record, .. }) = &entry.entry;
+            let (Entry::Opened { record, .. } | Entry::Closed { record, .. }) = &*entry.entry;
             self.records.insert(record.id, (**record).clone());
         }
         self.applied = batch.last().map_or(self.applied, |last| self.applied.max(last.sequence.0));

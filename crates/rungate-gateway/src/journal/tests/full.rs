@@ -19,33 +19,33 @@ fn above_the_bound_openings_and_refusals_are_refused_but_closings_are_not() {
     let config = JournalConfig { max_bytes: 200 << 10, ..config(folder.path()) };
     let journal = open(&config);
     let mut open_exchanges = 0;
-    while journal.append_now(&opened(open_exchanges, 10_000)).is_ok() {
+    while journal.append_now(opened(open_exchanges, 10_000)).is_ok() {
         open_exchanges += 1;
     }
     assert!(open_exchanges >= 5);
     let used = journal.undrained_bytes() + journal.held_bytes();
     assert!(used <= config.max_bytes && used > config.max_bytes - 40_000);
-    assert!(matches!(journal.append_now(&opened(99, 30_000)), Err(JournalError::Full(_))));
+    assert!(matches!(journal.append_now(opened(99, 30_000)), Err(JournalError::Full(_))));
     for refusal in 100..300 {
-        if let Err(error) = journal.append_now(&closed(refusal, 10_000)) {
+        if let Err(error) = journal.append_now(closed(refusal, 10_000)) {
             assert!(matches!(error, JournalError::Full(_)));
         }
     }
-    assert!(matches!(journal.append_now(&closed(300, 0)), Err(JournalError::Full(_))));
+    assert!(matches!(journal.append_now(closed(300, 0)), Err(JournalError::Full(_))));
 
     let before = journal.last();
     for number in 0..open_exchanges {
-        journal.append_now(&closed(number, 250_000)).unwrap();
+        journal.append_now(closed(number, 250_000)).unwrap();
     }
     assert!(journal.undrained_bytes() <= config.max_bytes);
     assert_eq!(journal.held_bytes(), 0);
     for entry in &read_all(&journal)[usize::try_from(before.0).unwrap()..] {
-        let Entry::Closed { response: Some(body), record, .. } = &entry.entry else { panic!("{entry:?}") };
+        let Entry::Closed { response: Some(body), record, .. } = &*entry.entry else { panic!("{entry:?}") };
         assert_eq!((body.bytes.len(), body.truncated, record.status), (0, true, Some(200)));
     }
 
     journal.release(journal.last());
-    journal.append_now(&opened(400, 10_000)).unwrap();
+    journal.append_now(opened(400, 10_000)).unwrap();
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn bodies_that_make_a_frame_too_large_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let config = JournalConfig { max_bytes: 1 << 30, ..config(folder.path()) };
     let journal = open(&config);
-    journal.append_now(&opened(1, 161 << 20)).unwrap();
-    let Entry::Opened { request: Some(body), .. } = &read_all(&journal)[0].entry else { panic!() };
+    journal.append_now(opened(1, 161 << 20)).unwrap();
+    let Entry::Opened { request: Some(body), .. } = &*read_all(&journal)[0].entry else { panic!() };
     assert!(body.truncated && body.bytes.is_empty());
 }
 
@@ -99,12 +99,12 @@ fn on_a_full_disk_openings_are_refused_and_every_open_exchange_can_be_closed() {
     // So that their closings need more than the room that is given to a segment in advance.
     let mut open_exchanges = 0;
     for _ in 0..100 {
-        journal.append_now(&opened(open_exchanges, 2_000)).unwrap();
+        journal.append_now(opened(open_exchanges, 2_000)).unwrap();
         open_exchanges += 1;
     }
     disk.fill();
     let error = loop {
-        match journal.append_now(&opened(open_exchanges, 2_000)) {
+        match journal.append_now(opened(open_exchanges, 2_000)) {
             Ok(_) => open_exchanges += 1,
             Err(error) => break error,
         }
@@ -116,9 +116,9 @@ fn on_a_full_disk_openings_are_refused_and_every_open_exchange_can_be_closed() {
     for number in 0..open_exchanges {
         // Somebody else takes everything that is given back.
         disk.fill();
-        journal.append_now(&closed(number, 50_000)).unwrap();
+        journal.append_now(closed(number, 50_000)).unwrap();
     }
-    assert!(journal.append_now(&opened(1_000, 60_000)).is_err());
+    assert!(journal.append_now(opened(1_000, 60_000)).is_err());
     drop(journal);
 
     let journal = open(&config);
@@ -126,7 +126,7 @@ fn on_a_full_disk_openings_are_refused_and_every_open_exchange_can_be_closed() {
     let closings = read_all(&journal).iter().filter(|entry| entry.entry.record().is_closed()).count() as u64;
     assert_eq!(closings, open_exchanges);
     std::fs::remove_file(disk.0.path().join("filler")).unwrap();
-    journal.append_now(&opened(2_000, 60_000)).unwrap();
+    journal.append_now(opened(2_000, 60_000)).unwrap();
 }
 
 /// A disk that breaks on demand.
@@ -193,13 +193,13 @@ fn a_frame_that_is_written_in_part_is_taken_back() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let (disk, journal) = open_broken(&config);
-    journal.append_now(&opened(1, 100)).unwrap();
+    journal.append_now(opened(1, 100)).unwrap();
     for part in [1, 2, 20, 45, 500] {
         disk.writable.store(part, Ordering::Relaxed);
-        assert!(journal.append_now(&opened(2, 100)).is_err());
+        assert!(journal.append_now(opened(2, 100)).is_err());
     }
     disk.writable.store(0, Ordering::Relaxed);
-    assert_eq!(journal.append_now(&opened(3, 100)).unwrap(), Sequence(2));
+    assert_eq!(journal.append_now(opened(3, 100)).unwrap(), Sequence(2));
     drop(journal);
     intact_after_reopening(&config, &[1, 2], 0);
 }
@@ -209,15 +209,15 @@ fn a_segment_with_a_part_that_cannot_be_taken_back_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let (disk, journal) = open_broken(&config);
-    journal.append_now(&opened(1, 100)).unwrap();
+    journal.append_now(opened(1, 100)).unwrap();
     disk.no_truncate.store(true, Ordering::Relaxed);
     // The second failure leaves a segment without one frame.
     for _ in 0..2 {
         disk.writable.store(100, Ordering::Relaxed);
-        assert!(journal.append_now(&opened(2, 100)).is_err());
+        assert!(journal.append_now(opened(2, 100)).is_err());
     }
     disk.writable.store(0, Ordering::Relaxed);
-    let next = journal.append_now(&opened(3, 100)).unwrap();
+    let next = journal.append_now(opened(3, 100)).unwrap();
     assert_eq!(segments(&config).len(), 3);
     assert_eq!(read_all(&journal).len(), 2);
     drop(journal);
@@ -230,14 +230,14 @@ async fn after_a_failed_sync_nothing_is_accepted_any_more() {
         let folder = tempfile::tempdir().unwrap();
         let config = JournalConfig { durability, ..config(folder.path()) };
         let (disk, journal) = open_broken(&config);
-        journal.append(&opened(1, 100)).await.unwrap();
+        journal.append(opened(1, 100)).await.unwrap();
         disk.no_sync.store(true, Ordering::Relaxed);
-        let second = journal.append(&opened(2, 100)).await;
+        let second = journal.append(opened(2, 100)).await;
         assert_eq!(second.is_err(), durability == Durability::Disk);
         journal.shared.synced.subscribe().wait_for(|synced| synced.failed).await.unwrap();
         disk.no_sync.store(false, Ordering::Relaxed);
         for entry in [opened(3, 100), closed(1, 100)] {
-            let error = journal.append(&entry).await.unwrap_err();
+            let error = journal.append(entry).await.unwrap_err();
             assert!(error.to_string().contains("a sync failed"), "{error}");
         }
     }
@@ -251,13 +251,13 @@ fn a_file_system_without_allocation_works_all_the_same() {
     disk.no_allocate.store(true, Ordering::Relaxed);
     let journal = Journal::open_on(config.clone(), Arc::clone(&disk) as Arc<dyn Disk>).unwrap();
     for number in 0..20 {
-        journal.append_now(&opened(number, 10_000)).unwrap();
+        journal.append_now(opened(number, 10_000)).unwrap();
     }
     // A closing whose bodies do not fit any more.
     disk.writable.store(5_000, Ordering::Relaxed);
-    journal.append_now(&closed(0, 20_000)).unwrap_err();
+    journal.append_now(closed(0, 20_000)).unwrap_err();
     disk.writable.store(0, Ordering::Relaxed);
-    journal.append_now(&closed(0, 20_000)).unwrap();
+    journal.append_now(closed(0, 20_000)).unwrap();
     drop(journal);
     intact_after_reopening(&config, &(1..=21).collect::<Vec<_>>(), 0);
 }
@@ -269,7 +269,7 @@ fn room_given_in_advance_goes_back_to_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let config = JournalConfig { segment_bytes: 1 << 20, ..config(folder.path()) };
     let journal = open(&config);
-    journal.append_now(&opened(1, 10)).unwrap();
+    journal.append_now(opened(1, 10)).unwrap();
     let path = segments(&config)[0].clone();
     if on_disk(&path) < 1 << 20 {
         eprintln!("SKIPPED: this file system gives no room in advance");

@@ -51,12 +51,19 @@ proptest! {
                 drop(journal);
                 journal = open(&config);
             }
-            prop_assert_eq!(journal.append_now(entry).unwrap(), Sequence(at as u64 + 1));
+            prop_assert_eq!(journal.append_now(entry.clone()).unwrap(), Sequence(at as u64 + 1));
         }
         let read = read_all(&journal);
+        // What this process appended it remembers, exactly as the files have it.
+        let reopened = if reopen_at < entries.len() { reopen_at } else { 0 };
+        let remembered = journal.remembered(Sequence(reopened as u64), usize::MAX);
+        prop_assert_eq!(remembered.as_deref(), Some(&read[reopened..]));
+        if let Some(before) = reopened.checked_sub(1) {
+            prop_assert_eq!(journal.remembered(Sequence(before as u64), usize::MAX), None);
+        }
         prop_assert_eq!(read.iter().map(|entry| entry.sequence.0).collect::<Vec<_>>(),
             (1..=entries.len() as u64).collect::<Vec<_>>());
-        prop_assert_eq!(read.into_iter().map(|entry| entry.entry).collect::<Vec<_>>(), entries);
+        prop_assert_eq!(read.iter().map(|entry| (*entry.entry).clone()).collect::<Vec<_>>(), entries);
     }
 }
 
@@ -73,7 +80,7 @@ fn threads_that_append_at_once_lose_nothing_and_keep_the_order() {
             scope.spawn(move || {
                 let mut last = Sequence(0);
                 for at in 0..EACH {
-                    let sequence = journal.append_now(&opened(thread * EACH + at, 100)).unwrap();
+                    let sequence = journal.append_now(opened(thread * EACH + at, 100)).unwrap();
                     assert!(sequence > last);
                     last = sequence;
                 }
@@ -98,7 +105,7 @@ fn segments_rotate_are_private_and_go_when_the_log_has_them() {
     let config = config(folder.path());
     let journal = open(&config);
     for number in 0..20 {
-        journal.append_now(&opened(number, 20_000)).unwrap();
+        journal.append_now(opened(number, 20_000)).unwrap();
     }
     let before = segments(&config);
     assert!(before.len() >= 6, "{before:?}");
@@ -121,7 +128,7 @@ fn a_frame_larger_than_a_segment_has_one_of_its_own() {
     let config = config(folder.path());
     let journal = open(&config);
     for (number, bytes) in [(1, 10), (2, 1 << 20), (3, 10)] {
-        journal.append_now(&opened(number, bytes)).unwrap();
+        journal.append_now(opened(number, bytes)).unwrap();
     }
     assert_eq!(segments(&config).len(), 3);
     assert_eq!(read_all(&journal).len(), 3);
@@ -133,23 +140,23 @@ fn sequences_go_on_after_everything_was_released() {
     let config = config(folder.path());
     let journal = open(&config);
     for number in 0..20 {
-        journal.append_now(&opened(number, 20_000)).unwrap();
+        journal.append_now(opened(number, 20_000)).unwrap();
     }
     journal.release(Sequence(20));
     drop(journal);
     let journal = open(&config);
-    assert_eq!(journal.append_now(&opened(21, 0)).unwrap(), Sequence(21));
+    assert_eq!(journal.append_now(opened(21, 0)).unwrap(), Sequence(21));
 }
 
 #[test]
 fn sequences_stay_above_what_the_log_has() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&config(folder.path()));
-    journal.append_now(&opened(1, 0)).unwrap();
+    journal.append_now(opened(1, 0)).unwrap();
     journal.ensure_after(Sequence(1_000));
-    assert_eq!(journal.append_now(&opened(2, 0)).unwrap(), Sequence(1_001));
+    assert_eq!(journal.append_now(opened(2, 0)).unwrap(), Sequence(1_001));
     journal.ensure_after(Sequence(5));
-    assert_eq!(journal.append_now(&opened(3, 0)).unwrap(), Sequence(1_002));
+    assert_eq!(journal.append_now(opened(3, 0)).unwrap(), Sequence(1_002));
     assert_eq!(read_all(&journal).len(), 3);
 }
 
@@ -158,7 +165,7 @@ fn reading_stops_at_the_bound_but_returns_at_least_one() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&config(folder.path()));
     for number in 0..6 {
-        journal.append_now(&opened(number, 10_000)).unwrap();
+        journal.append_now(opened(number, 10_000)).unwrap();
     }
     assert_eq!(journal.read(Sequence(0), 1).unwrap().len(), 1);
     assert_eq!(journal.read(Sequence(1), 25_000).unwrap().len(), 2);
@@ -180,9 +187,9 @@ fn one_process_has_the_folder() {
 fn a_closed_journal_takes_nothing_and_has_everything_synced() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&config(folder.path()));
-    journal.append_now(&opened(1, 10)).unwrap();
+    journal.append_now(opened(1, 10)).unwrap();
     journal.close();
-    assert!(journal.append_now(&closed(1, 10)).is_err());
+    assert!(journal.append_now(closed(1, 10)).is_err());
     assert_eq!(journal.shared.synced.borrow().last, 1);
     journal.close();
 }
@@ -193,7 +200,7 @@ async fn disk_durability_waits_for_the_sync() {
     let config = JournalConfig { durability: Durability::Disk, ..config(folder.path()) };
     let journal = open(&config);
     let (first, second) = (opened(1, 10), opened(2, 10));
-    let (first, second) = tokio::join!(journal.append(&first), journal.append(&second));
+    let (first, second) = tokio::join!(journal.append(first), journal.append(second));
     let last = first.unwrap().max(second.unwrap());
     assert!(journal.shared.synced.borrow().last >= last.0);
 }
@@ -202,9 +209,25 @@ async fn disk_durability_waits_for_the_sync() {
 async fn waiting_for_the_log_ends_when_it_has_the_entry_or_patience_ends() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&config(folder.path()));
-    let sequence = journal.append_now(&opened(1, 10)).unwrap();
+    let sequence = journal.append_now(opened(1, 10)).unwrap();
     assert!(!journal.wait_applied(sequence, Duration::from_secs(1)).await);
     let waiting = journal.wait_applied(sequence, Duration::from_secs(1));
     let releasing = async { journal.release(sequence) };
     assert!(tokio::join!(waiting, releasing).0);
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_read_from_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&config(folder.path()));
+    for number in 1..=20 {
+        journal.append_now(opened(number, 1 << 20)).unwrap();
+    }
+    assert_eq!(journal.remembered(Sequence(0), usize::MAX), None);
+    let last = journal.remembered(Sequence(15), usize::MAX).unwrap();
+    assert_eq!(last, journal.read(Sequence(15), usize::MAX).unwrap());
+    assert_eq!(last.len(), 5);
+    assert_eq!(journal.remembered(Sequence(15), 1).unwrap().len(), 1);
+    journal.release(Sequence(20));
+    assert_eq!(journal.remembered(Sequence(20), usize::MAX), Some(Vec::new()));
 }

@@ -17,7 +17,7 @@ fn one_append() {
         let entries: Vec<Entry> = (0..APPENDS).map(|number| opened(number.into(), body)).collect();
         let (wall, cpu) = (std::time::Instant::now(), thread_cpu_us());
         for entry in &entries {
-            journal.append_now(entry).unwrap();
+            journal.append_now(entry.clone()).unwrap();
         }
         let (wall, cpu) = (wall.elapsed(), thread_cpu_us() - cpu);
         let bytes = journal.undrained_bytes() / u64::from(APPENDS);

@@ -177,8 +177,8 @@ async fn w_092_reads_right_after_an_answer_find_the_row_with_its_cost() {
         record.request_id = request_id(&name);
         record.attribution.run_id = run_id(&name);
         let opening = Entry::Opened { record: Box::new(opened(&record)), request: None };
-        world.services.journal.append(&opening).await.unwrap();
-        world.services.journal.append(&closed(&record)).await.unwrap();
+        world.services.journal.append(opening).await.unwrap();
+        world.services.journal.append(closed(&record)).await.unwrap();
         // Each read of its own would find nothing if it did not wait for the journal.
         let path = match number % 3 {
             0 => format!("/api/v1/requests/{name}"),
@@ -205,7 +205,7 @@ async fn w_092_reads_right_after_an_answer_find_the_row_with_its_cost() {
 async fn a_log_that_is_behind_the_journal_is_read_as_it_is() {
     let world = World::new().await;
     world.log(&[exchange(1, 5)]).await;
-    world.services.journal.append(&closed(&exchange(2, 4))).await.unwrap();
+    world.services.journal.append(closed(&exchange(2, 4))).await.unwrap();
     let started = Instant::now();
     assert_eq!(world.get("/api/v1/requests").await.ids(), [exchange(1, 5).id.to_string()]);
     assert!(started.elapsed() >= Duration::from_secs(1));

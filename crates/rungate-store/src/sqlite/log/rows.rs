@@ -14,7 +14,7 @@ use super::super::bind::blob;
 use super::super::error::OrStoreError;
 use super::bodies::{Location, Segment};
 use super::days::Days;
-use crate::record::{encode, integer, search_text, unsigned};
+use crate::record::{integer, search_text, unsigned};
 
 /// The files of one day, open to write.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ struct Change<'a> {
     closed: Option<Sequence>,
     request: Option<&'a Body>,
     response: Option<&'a Body>,
-    json: String,
+    json: &'a str,
     search: String,
     request_at: Option<Location>,
     response_at: Option<Location>,
@@ -59,7 +59,7 @@ impl DayWriter {
             entries.iter().partition(|entry| entry.sequence <= self.applied);
         let mut repeated = self.repeated_before(&old)?;
         let Some(last) = new.last().map(|entry| entry.sequence) else { return Ok(repeated) };
-        let mut changes = changes(&new, &mut repeated)?;
+        let mut changes = changes(&new, &mut repeated);
         self.write_bodies(days, &mut changes)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
@@ -83,7 +83,7 @@ impl DayWriter {
                 statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional().or_store()?;
             // Without a row (moved aside, or dropped by retention) there is nothing to repeat.
             let Some((opened, closed)): Option<(Option<i64>, Option<i64>)> = row else { continue };
-            let by = if matches!(entry.entry, Entry::Opened { .. }) { opened } else { closed };
+            let by = if matches!(*entry.entry, Entry::Opened { .. }) { opened } else { closed };
             if by != Some(integer(entry.sequence.0)) {
                 repeated.insert(entry.sequence);
             }
@@ -143,26 +143,25 @@ pub(crate) fn set_applied(transaction: &Transaction<'_>, sequence: Sequence) -> 
 }
 
 /// Gathers the entries of each exchange, so that one opened and closed in the same batch is written once.
-fn changes<'a>(
-    entries: &[&'a Sequenced],
-    repeated: &mut HashSet<Sequence>,
-) -> Result<Vec<Change<'a>>, StoreError> {
+fn changes<'a>(entries: &[&'a Sequenced], repeated: &mut HashSet<Sequence>) -> Vec<Change<'a>> {
     let mut places: HashMap<ExchangeId, usize> = HashMap::new();
     let mut changes: Vec<Change<'a>> = Vec::with_capacity(entries.len());
-    for Sequenced { sequence, entry } in entries.iter().copied() {
+    for Sequenced { sequence, entry, json } in entries.iter().copied() {
         let place = *places.entry(entry.exchange_id()).or_insert_with(|| {
             changes.push(Change::of(entry.record()));
             changes.len() - 1
         });
         let change = &mut changes[place];
-        match entry {
+        match &**entry {
             Entry::Opened { request, .. } if change.opened.is_none() && change.closed.is_none() => {
                 change.opened = Some(*sequence);
+                change.json = json;
                 change.request = request.as_ref();
             }
             Entry::Closed { record, request, response } if change.closed.is_none() => {
                 change.closed = Some(*sequence);
                 change.record = record;
+                change.json = json;
                 change.request = request.as_ref().or(change.request);
                 change.response = response.as_ref();
             }
@@ -172,10 +171,9 @@ fn changes<'a>(
         }
     }
     for change in &mut changes {
-        change.json = encode(change.record)?;
         change.search = search_text(change.record);
     }
-    Ok(changes)
+    changes
 }
 
 impl<'a> Change<'a> {
@@ -186,7 +184,7 @@ impl<'a> Change<'a> {
             closed: None,
             request: None,
             response: None,
-            json: String::new(),
+            json: "",
             search: String::new(),
             request_at: None,
             response_at: None,

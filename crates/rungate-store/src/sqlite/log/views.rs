@@ -24,7 +24,7 @@ pub(crate) fn apply(
     let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
     let mut batch = Batch::new(&transaction);
-    for Sequenced { sequence, entry } in entries.iter().copied() {
+    for Sequenced { sequence, entry, .. } in entries.iter().copied() {
         if !repeated.contains(sequence) {
             batch.add(entry)?;
         }
