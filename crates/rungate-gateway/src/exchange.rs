@@ -9,7 +9,6 @@ use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::Clock;
 use rungate_core::usage::{Usage, UsageSource};
-use rungate_llm::catalog::Catalogue;
 use rungate_llm::meter::Report;
 
 use crate::arrival::Arrival;
@@ -17,6 +16,7 @@ use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
 use crate::observe::Observer;
+use crate::prices::Prices;
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 
@@ -29,8 +29,8 @@ pub struct Keeper {
     pub journal: Arc<Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Prices.
-    pub catalogue: Arc<Catalogue>,
+    /// Models and prices.
+    pub prices: Arc<Prices>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Set at shutdown: an exchange dropped from then on was dropped by us, not left by its client.
@@ -115,7 +115,7 @@ impl Exchange {
         let Some(model) = candidate.model.as_deref() else { return };
         let provider = candidate.access.provider.id;
         let has_price = self.workspace.price(provider, model, self.record.created_at).is_some()
-            || self.keeper.catalogue.model(provider, model).is_some_and(|model| model.price.is_some());
+            || self.keeper.prices.load().model(provider, model).is_some_and(|model| model.price.is_some());
         if !has_price && !self.is_free {
             self.warn("unpriced_model");
         }
@@ -206,7 +206,7 @@ impl Exchange {
                 return rungate_llm::catalog::cost(&dated.price, usage);
             }
         }
-        let catalogue = &self.keeper.catalogue;
+        let catalogue = self.keeper.prices.load();
         let price =
             models.iter().flatten().find_map(|model| catalogue.model(&provider, model)?.price.as_ref())?;
         self.record.price_snapshot_id = Some(catalogue.snapshot_id().to_owned());

@@ -16,6 +16,7 @@ use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
+use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{StoreConfig, Stores};
@@ -74,7 +75,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     })?;
     let egress = Arc::new(egress);
     let client = Client::new(Arc::clone(&egress), planes::timeouts(&config.upstream))?;
-    let prices = Catalogue::embedded()?;
+    let prices = Prices::new(Catalogue::embedded()?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
 

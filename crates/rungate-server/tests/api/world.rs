@@ -20,6 +20,7 @@ use rungate_core::time::Timestamp;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
+use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::{Client, Timeouts};
 use rungate_llm::catalog::Catalogue;
 use rungate_server::api;
@@ -204,7 +205,7 @@ impl World {
             log: Arc::clone(&stores.log),
             directories: Arc::new(directories),
             journal: Arc::new(Journal::open(journal).unwrap()),
-            prices: Arc::new(Catalogue::embedded().unwrap()),
+            prices: Arc::new(Prices::new(Catalogue::embedded().unwrap())),
             client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
             egress: Arc::new(EgressRules::default()),
             sealing_key: SealingKey::from_bytes([1; 32]),
