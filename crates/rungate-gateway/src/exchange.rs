@@ -16,7 +16,7 @@ use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
 use crate::observe::Observer;
-use crate::prices::Prices;
+use crate::prices::{self, Prices};
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 
@@ -194,23 +194,15 @@ impl Exchange {
         self.set_cost(cost, status);
     }
 
-    /// What `usage` costs: at the workspace's own price, else at the catalogue's. The model that was asked of the
-    /// provider decides, then the one its answer names.
+    /// What `usage` costs.
     fn price(&mut self, usage: &Usage) -> Option<NanoUsd> {
-        let provider = self.record.provider.clone()?;
-        let asked = self.record.attempts.last().and_then(|attempt| attempt.model.clone());
-        let models = [asked, self.record.model.clone()];
-        for model in models.iter().flatten() {
-            if let Some(dated) = self.workspace.price(&provider, model, self.record.created_at) {
-                self.record.price_snapshot_id = Some(dated.snapshot_id.clone());
-                return rungate_llm::catalog::cost(&dated.price, usage);
-            }
-        }
         let catalogue = self.keeper.prices.load();
-        let price =
-            models.iter().flatten().find_map(|model| catalogue.model(&provider, model)?.price.as_ref())?;
-        self.record.price_snapshot_id = Some(catalogue.snapshot_id().to_owned());
-        rungate_llm::catalog::cost(price, usage)
+        let at = self.record.created_at;
+        let own = |provider: &str, model: &str| self.workspace.price(provider, model, at);
+        let chosen = prices::choose(&self.record, own, &catalogue)?;
+        let cost = chosen.cost(usage);
+        self.record.price_snapshot_id = Some(chosen.snapshot_id.to_owned());
+        cost
     }
 
     fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {

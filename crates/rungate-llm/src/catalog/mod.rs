@@ -3,17 +3,22 @@
 //! The data is `catalogue/models.json`, made by `cargo xtask prices import`; `catalogue/NOTICE.md` says from what. It is
 //! part of the binary; a catalogue of the same form can be read at run time and take its place.
 
+mod check;
 mod cost;
+mod diff;
 mod price;
+mod text;
 
+pub use check::{Faults, check};
 pub use cost::cost;
+pub use diff::{Change, Diff, FieldChange, diff};
 pub use price::{Price, Rate, Rates, Tier, Unit};
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 use crate::providers;
@@ -21,24 +26,30 @@ use crate::providers;
 /// The data that this build carries.
 const EMBEDDED: &str = include_str!("../../catalogue/models.json");
 
-/// A model of the catalogue. Texts that many models have are kept once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model of the catalogue. Texts that many models have are kept once. It is written as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Model {
     /// The provider's id.
     pub provider: Arc<str>,
     /// The model as the provider calls it.
     pub id: Arc<str>,
-    /// Tokens it reads at most, where known; some providers count the answer's in.
-    pub context_window: Option<u64>,
-    /// Tokens of output, where known.
-    pub max_output_tokens: Option<u64>,
     /// Kind of use: `chat`, `embedding`, `image`, `audio`, `moderation`, `responses`, `completion`.
     pub mode: Arc<str>,
+    /// Tokens it reads at most, where known; some providers count the answer's in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
+    /// Tokens of output, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u64>,
     /// `text`, `image`, `audio` … taken as input.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub modalities: Box<[Arc<str>]>,
     /// `tools`, `vision`, `reasoning`, `prompt_caching` …
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub capabilities: Box<[Arc<str>]>,
     /// What it costs; `None` when unknown.
+    #[serde(rename = "prices", skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
@@ -117,7 +128,11 @@ impl Catalogue {
         let mut texts = Texts::default();
         let models: Arc<[Model]> = file.models.into_iter().map(|row| Model::of(row, &mut texts)).collect();
         match models.windows(2).find(|pair| key(&pair[0]) >= key(&pair[1])) {
-            Some(pair) => Err(CatalogueError(format!("{}/{} is out of order", pair[1].provider, pair[1].id))),
+            Some(pair) => {
+                let name = format!("{}/{}", pair[1].provider, pair[1].id);
+                let why = if key(&pair[0]) == key(&pair[1]) { "stands twice" } else { "is out of order" };
+                Err(CatalogueError(format!("{name} {why}")))
+            }
             None => Ok(Self { snapshot_id: file.snapshot_id.into(), models }),
         }
     }

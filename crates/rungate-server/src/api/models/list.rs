@@ -63,7 +63,7 @@ pub async fn list(
 fn view(snapshot: &str, entry: &WorkspaceEntry, model: &Model, now: Timestamp) -> ModelView {
     let view = ModelView::new(model, snapshot);
     match entry.price(&model.provider, &model.id, now) {
-        Some(own) => view.priced(serde_json::to_value(&*own.price).ok(), &own.snapshot_id),
+        Some(own) => view.priced(serde_json::to_value(&own.price).ok(), &own.snapshot_id),
         None => view,
     }
 }
