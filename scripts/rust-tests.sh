@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-slow='test(/crash|memory/)'
+slow='test(/crash|memory|end_to_end/)'
 if cargo nextest --version >/dev/null 2>&1; then
   if [ "${1:-}" = "--quick" ]; then
     exec cargo nextest run --workspace -E "not ($slow)"
@@ -13,6 +13,6 @@ fi
 
 echo "cargo-nextest is not installed: running the tests with cargo test"
 if [ "${1:-}" = "--quick" ]; then
-  exec cargo test --workspace -- --skip crash --skip memory
+  exec cargo test --workspace -- --skip crash --skip memory --skip end_to_end
 fi
 exec cargo test --workspace

@@ -11,7 +11,7 @@ use rungate_bench::target::{
 };
 
 #[test]
-fn everything_runs_and_nothing_fails() {
+fn the_rig_runs_end_to_end_and_nothing_fails() {
     let own = Path::new(env!("CARGO_BIN_EXE_rungate-bench"));
     let rungate = own.with_file_name("rungate");
     if !rungate.exists() {
