@@ -17,6 +17,8 @@ use crate::traffic::{AGENTS, Plan};
 const LIMIT: u32 = 50;
 /// The cursor is followed this far before the walk begins anew elsewhere.
 const WALK: u64 = 40;
+/// Reads of each kind, however short the time.
+const AT_LEAST: usize = 3;
 const DAY: Duration = Duration::from_hours(24);
 
 /// What is read, of which log, for how long.
@@ -43,47 +45,56 @@ pub struct Timed {
     pub latency_us: Percentiles,
 }
 
-/// Makes the path of the next read. It is given the cursor of the page before, if there was one.
-type Next = fn(&Plan, &mut Random, Option<&str>) -> String;
+/// A kind of read.
+struct Kind {
+    name: &'static str,
+    path: fn(&Plan, &mut Random) -> String,
+    /// Whether the cursor of each page is followed.
+    walks: bool,
+}
 
-/// The kinds of reads. A new one is one line.
-const KINDS: [(&str, Next); 11] = [
-    (LOOKUP, |plan, random, _| format!("/api/v1/requests/{}", plan.request_id(random.below(plan.requests)))),
-    ("newest page", |_, _, _| format!("/api/v1/requests?limit={LIMIT}")),
-    ("page of any day", |plan, random, _| {
-        let to = any_time(plan, random);
-        format!("/api/v1/requests?limit={LIMIT}&to={to}")
+const fn kind(name: &'static str, path: fn(&Plan, &mut Random) -> String) -> Kind {
+    Kind { name, path, walks: false }
+}
+
+/// The kinds of reads. A new one is one entry.
+const KINDS: [Kind; 11] = [
+    kind(LOOKUP, |plan, random| format!("/api/v1/requests/{}", plan.request_id(random.below(plan.requests)))),
+    kind("newest page", |_, _| format!("/api/v1/requests?limit={LIMIT}")),
+    kind("page of any day", |plan, random| {
+        format!("/api/v1/requests?limit={LIMIT}&to={}", any_time(plan, random))
     }),
-    ("deep cursor, over all days", |plan, random, cursor| {
-        let to = any_time(plan, random);
-        let from = first_day(plan);
-        let place = cursor
-            .map_or_else(|| format!("&to={to}"), |cursor| format!("&to={}&cursor={cursor}", plan.until));
-        format!("/api/v1/requests?limit={LIMIT}&from={from}{place}")
-    }),
-    ("one agent's requests, over all days", |plan, random, _| {
+    Kind {
+        name: "deep cursor, over all days",
+        path: |plan, random| {
+            let (to, from) = (any_time(plan, random), first_day(plan));
+            format!("/api/v1/requests?limit={LIMIT}&from={from}&to={to}")
+        },
+        walks: true,
+    },
+    kind("one agent's requests, over all days", |plan, random| {
         let (agent, from) = (random.pick(&AGENTS), first_day(plan));
         format!("/api/v1/requests?limit={LIMIT}&agentId={agent}&from={from}")
     }),
-    ("requests that failed, over all days", |plan, random, _| {
+    kind("requests that failed, over all days", |plan, random| {
         let (to, from) = (any_time(plan, random), first_day(plan));
         format!("/api/v1/requests?limit={LIMIT}&status=error&from={from}&to={to}")
     }),
-    ("a run's requests, over all days", |plan, random, _| {
+    kind("a run's requests, over all days", |plan, random| {
         let (run, from) = (plan.run_id(random.below(plan.runs())), first_day(plan));
         format!("/api/v1/requests?limit={LIMIT}&runId={run}&from={from}")
     }),
-    ("by property and model, over all days", |plan, random, _| {
+    kind("by property and model, over all days", |plan, random| {
         let (to, from) = (any_time(plan, random), first_day(plan));
         format!(
             "/api/v1/requests?limit={LIMIT}&property.environment=staging&model=gpt-4o&from={from}&to={to}"
         )
     }),
-    ("page of runs", |plan, random, _| format!("/api/v1/runs?limit={LIMIT}&to={}", any_time(plan, random))),
-    ("page of sessions", |plan, random, _| {
+    kind("page of runs", |plan, random| format!("/api/v1/runs?limit={LIMIT}&to={}", any_time(plan, random))),
+    kind("page of sessions", |plan, random| {
         format!("/api/v1/sessions?limit={LIMIT}&to={}", any_time(plan, random))
     }),
-    ("text that many contain, a day", |plan, random, _| {
+    kind("text that many contain, a day", |plan, random| {
         format!("/api/v1/requests?limit={LIMIT}&q=warehouse&to={}", any_time(plan, random))
     }),
 ];
@@ -100,31 +111,38 @@ fn any_time(plan: &Plan, random: &mut Random) -> Timestamp {
 
 /// Reads.
 pub fn run(reads: &Reads) -> Result<Vec<Timed>> {
-    KINDS.iter().map(|(read, next)| timed(reads, read, *next)).collect()
+    KINDS.iter().map(|kind| timed(reads, kind)).collect()
 }
 
-fn timed(reads: &Reads, read: &str, next: Next) -> Result<Timed> {
+fn timed(reads: &Reads, kind: &Kind) -> Result<Timed> {
+    let name = kind.name;
     let mut control = Control::new(reads.target, &reads.token);
     let mut random = Random::new(reads.plan.seed);
     let mut nanos = Vec::new();
-    let mut cursor: Option<String> = None;
+    let mut list = (kind.path)(&reads.plan, &mut random);
+    let mut path = list.clone();
     let end = Instant::now() + reads.each;
-    while nanos.is_empty() || Instant::now() < end {
-        let path = next(&reads.plan, &mut random, cursor.as_deref());
+    while nanos.len() < AT_LEAST || Instant::now() < end {
         let start = Instant::now();
         let (status, body) = control.get(&path)?;
         let took = start.elapsed();
         if status != 200 {
-            bail!("{read}: GET {path}: {status} {}", String::from_utf8_lossy(body));
+            bail!("{name}: GET {path}: {status} {}", String::from_utf8_lossy(body));
         }
-        let items = Items::of(body).with_context(|| format!("{read}: GET {path}"))?;
-        if items.count == 0 && read != LOOKUP && nanos.is_empty() {
-            bail!("{read}: GET {path} finds nothing");
+        let items = Items::of(body).with_context(|| format!("{name}: GET {path}"))?;
+        if items.count == 0 && name != LOOKUP && nanos.is_empty() {
+            bail!("{name}: GET {path} finds nothing");
         }
-        cursor = items.next.filter(|_| !random.next().is_multiple_of(WALK));
         nanos.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let next = items.next.filter(|_| kind.walks && !random.next().is_multiple_of(WALK));
+        path = if let Some(cursor) = next {
+            format!("{list}&cursor={cursor}")
+        } else {
+            list = (kind.path)(&reads.plan, &mut random);
+            list.clone()
+        };
     }
-    Ok(Timed { read: read.to_owned(), count: nanos.len() as u64, latency_us: Percentiles::of_nanos(nanos) })
+    Ok(Timed { read: name.to_owned(), count: nanos.len() as u64, latency_us: Percentiles::of_nanos(nanos) })
 }
 
 /// What of a page matters here.
