@@ -13,6 +13,8 @@ pub(crate) struct Dialect {
     pub placeholder: char,
     /// The function that finds a text in a text: `(haystack, needle)` gives its place from 1, or 0.
     pub find: &'static str,
+    /// The column of an exchange that its properties refer to it by.
+    pub exchange_key: &'static str,
 }
 
 /// A value to bind.
@@ -167,7 +169,7 @@ pub(crate) fn limit(page: &PageRequest) -> usize {
 mod tests {
     use super::*;
 
-    static DIALECT: Dialect = Dialect { placeholder: '$', find: "strpos" };
+    static DIALECT: Dialect = Dialect { placeholder: '$', find: "strpos", exchange_key: "id" };
 
     #[test]
     fn conditions_are_joined_and_numbered() {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::sql::{Dialect, Value};
 
 /// SQLite's dialect.
-pub(crate) static DIALECT: Dialect = Dialect { placeholder: '?', find: "instr" };
+pub(crate) static DIALECT: Dialect = Dialect { placeholder: '?', find: "instr", exchange_key: "seq" };
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -78,7 +78,7 @@ impl DayWriter {
         Ok(repeated)
     }
 
-    fn write_bodies(&mut self, days: &Days, changes: &mut [Change<'_>]) -> Result<(), StoreError> {
+    fn write_bodies(&mut self, days: &Days, changes: &mut [Change]) -> Result<(), StoreError> {
         change::put_bodies(changes, |bodies| {
             let mut segment = match self.segment.take() {
                 Some(segment) if days.has_bodies(self.day) => segment,
@@ -129,7 +129,7 @@ const CLOSE: &str = "UPDATE exchange SET closed_sequence = :closed, provider_key
 
 fn write_rows(
     transaction: &Transaction<'_>,
-    changes: &[Change<'_>],
+    changes: &[Change],
     repeated: &mut HashSet<Sequence>,
 ) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(INSERT).or_store()?;
@@ -145,7 +145,7 @@ fn write_rows(
             continue;
         }
         if execute_insert(&mut insert, change)? {
-            let (record, seq) = (change.record, transaction.last_insert_rowid());
+            let (record, seq) = (change.record(), transaction.last_insert_rowid());
             let workspace = blob(record.workspace_id.uuid());
             for (key, value) in &record.attribution.properties {
                 let values = params![workspace, key, value, record.created_at.micros(), seq];
@@ -161,8 +161,9 @@ fn write_rows(
     Ok(())
 }
 
-fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
-    let Change { record, request_at, response_at, .. } = change;
+fn execute_insert(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
+    let Change { request_at, response_at, .. } = change;
+    let record = change.record();
     let attribution = &record.attribution;
     let inserted = statement.execute(named_params! {
         ":id": blob(record.id.uuid()),
@@ -200,13 +201,14 @@ fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<
         ":response_length": response_at.map(|at| at.length),
         ":response_flags": response_at.map(|at| at.flags),
         ":search": change.search,
-        ":record": change.json,
+        ":record": change.json(),
     });
     Ok(inserted.or_store()? > 0)
 }
 
-fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
-    let Change { record, request_at, response_at, .. } = change;
+fn execute_close(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
+    let Change { request_at, response_at, .. } = change;
+    let record = change.record();
     let closed = statement.execute(named_params! {
         ":id": blob(record.id.uuid()),
         ":closed": change.closed.map(|sequence| integer(sequence.0)),
@@ -230,7 +232,7 @@ fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<b
         ":response_length": response_at.map(|at| at.length),
         ":response_flags": response_at.map(|at| at.flags),
         ":search": change.search,
-        ":record": change.json,
+        ":record": change.json(),
     });
     Ok(closed.or_store()? > 0)
 }
