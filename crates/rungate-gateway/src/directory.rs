@@ -16,14 +16,16 @@ use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, W
 use rungate_core::ports::{Catalog, Revision, StoreError};
 use rungate_core::secret::{SealError, SealingKey, Secret, TokenHash};
 use rungate_core::time::Timestamp;
-use rungate_llm::catalog::Price;
 use rungate_llm::provider::Provider;
 use rungate_llm::providers;
+
+use crate::prices::{DatedPrice, OwnPrices, Prices};
 
 /// The current picture, shared by all requests.
 pub struct Directories {
     current: ArcSwap<Directory>,
     sealing_key: SealingKey,
+    prices: Arc<Prices>,
     refreshing: tokio::sync::Mutex<()>,
 }
 
@@ -44,17 +46,7 @@ pub struct WorkspaceEntry {
     pub provider_keys: Vec<Arc<ProviderAccess>>,
     agents: HashMap<AgentId, Arc<Agent>>,
     agents_by_external_id: HashMap<ExternalId, Arc<Agent>>,
-    prices: HashMap<(String, String), Vec<DatedPrice>>,
-}
-
-/// A price of the workspace's own.
-pub struct DatedPrice {
-    /// In force from this time on.
-    pub from: Timestamp,
-    /// The price.
-    pub price: Arc<Price>,
-    /// Names it on the rows it priced: `override-<id>`.
-    pub snapshot_id: String,
+    prices: OwnPrices,
 }
 
 /// A virtual key with everything that requests need of it.
@@ -91,9 +83,9 @@ pub struct ProviderAccess {
 }
 
 impl Directories {
-    /// An empty picture; see [`Directories::refresh`].
-    pub fn new(sealing_key: SealingKey) -> Self {
-        Self { current: ArcSwap::default(), sealing_key, refreshing: tokio::sync::Mutex::default() }
+    /// An empty picture; see [`Directories::refresh`]. `prices` follow the catalog in the same step.
+    pub fn new(sealing_key: SealingKey, prices: Arc<Prices>) -> Self {
+        Self { current: ArcSwap::default(), sealing_key, prices, refreshing: tokio::sync::Mutex::default() }
     }
 
     /// The current picture.
@@ -111,6 +103,7 @@ impl Directories {
             return Ok(revision);
         }
         let directory = Directory::read(catalog, &self.sealing_key, revision).await?;
+        self.prices.refresh(catalog).await?;
         self.current.store(Arc::new(directory));
         Ok(revision)
     }
@@ -137,8 +130,10 @@ impl Directory {
             }
         }
         for price in all::<PriceOverride>(catalog).await? {
-            if let Some(entry) = builders.get_mut(&price.head.workspace_id) {
-                entry.add_price(price);
+            if let Some(entry) = builders.get_mut(&price.head.workspace_id)
+                && price.deleted_at.is_none()
+            {
+                entry.prices.add(price);
             }
         }
         let mut directory = Self { revision, ..Self::default() };
@@ -206,6 +201,15 @@ impl Directory {
         self.workspaces.get(&id)
     }
 
+    /// The oldest workspace: that of whoever runs the installation.
+    pub fn home(&self) -> Option<WorkspaceId> {
+        let oldest = self.workspaces.values().min_by_key(|entry| {
+            let head = &entry.workspace.head;
+            (head.created_at, head.id)
+        });
+        oldest.map(|entry| entry.workspace.id())
+    }
+
     /// Every workspace.
     pub fn workspaces(&self) -> impl Iterator<Item = &Arc<WorkspaceEntry>> {
         self.workspaces.values()
@@ -245,7 +249,7 @@ impl WorkspaceEntry {
             provider_keys: Vec::new(),
             agents: HashMap::new(),
             agents_by_external_id: HashMap::new(),
-            prices: HashMap::new(),
+            prices: OwnPrices::default(),
         }
     }
 
@@ -264,21 +268,6 @@ impl WorkspaceEntry {
             Ok(access) => self.provider_keys.push(Arc::new(access)),
             Err(error) => tracing::error!(provider_key = %id, %error, "provider key left out"),
         }
-    }
-
-    fn add_price(&mut self, price: PriceOverride) {
-        if price.deleted_at.is_some() {
-            return;
-        }
-        let snapshot_id = format!("override-{}", price.head.id);
-        let Ok(parsed) = serde_json::from_value::<Price>(price.prices) else {
-            tracing::error!(price = %price.head.id, "price override cannot be read and is left out");
-            return;
-        };
-        let dated = DatedPrice { from: price.effective_from, price: Arc::new(parsed), snapshot_id };
-        let prices = self.prices.entry((price.provider, price.model)).or_default();
-        prices.push(dated);
-        prices.sort_by_key(|price| std::cmp::Reverse(price.from));
     }
 
     /// An agent by either of its ids.
@@ -301,10 +290,7 @@ impl WorkspaceEntry {
 
     /// The workspace's own price of a model at a time.
     pub fn price(&self, provider: &str, model: &str, at: Timestamp) -> Option<&DatedPrice> {
-        if self.prices.is_empty() {
-            return None;
-        }
-        self.prices.get(&(provider.to_owned(), model.to_owned()))?.iter().find(|price| price.from <= at)
+        self.prices.at(provider, model, at)
     }
 }
 

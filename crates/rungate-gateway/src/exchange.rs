@@ -9,7 +9,6 @@ use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::Clock;
 use rungate_core::usage::{Usage, UsageSource};
-use rungate_llm::catalog::Catalogue;
 use rungate_llm::meter::Report;
 
 use crate::arrival::Arrival;
@@ -17,6 +16,7 @@ use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
 use crate::observe::Observer;
+use crate::prices::{self, Prices};
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 
@@ -29,8 +29,8 @@ pub struct Keeper {
     pub journal: Arc<Journal>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Prices.
-    pub catalogue: Arc<Catalogue>,
+    /// Models and prices.
+    pub prices: Arc<Prices>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Set at shutdown: an exchange dropped from then on was dropped by us, not left by its client.
@@ -115,7 +115,7 @@ impl Exchange {
         let Some(model) = candidate.model.as_deref() else { return };
         let provider = candidate.access.provider.id;
         let has_price = self.workspace.price(provider, model, self.record.created_at).is_some()
-            || self.keeper.catalogue.model(provider, model).is_some_and(|model| model.price.is_some());
+            || self.keeper.prices.load().model(provider, model).is_some_and(|model| model.price.is_some());
         if !has_price && !self.is_free {
             self.warn("unpriced_model");
         }
@@ -194,23 +194,15 @@ impl Exchange {
         self.set_cost(cost, status);
     }
 
-    /// What `usage` costs: at the workspace's own price, else at the catalogue's. The model that was asked of the
-    /// provider decides, then the one its answer names.
+    /// What `usage` costs.
     fn price(&mut self, usage: &Usage) -> Option<NanoUsd> {
-        let provider = self.record.provider.clone()?;
-        let asked = self.record.attempts.last().and_then(|attempt| attempt.model.clone());
-        let models = [asked, self.record.model.clone()];
-        for model in models.iter().flatten() {
-            if let Some(dated) = self.workspace.price(&provider, model, self.record.created_at) {
-                self.record.price_snapshot_id = Some(dated.snapshot_id.clone());
-                return rungate_llm::catalog::cost(&dated.price, usage);
-            }
-        }
-        let catalogue = &self.keeper.catalogue;
-        let price =
-            models.iter().flatten().find_map(|model| catalogue.model(&provider, model)?.price.as_ref())?;
-        self.record.price_snapshot_id = Some(catalogue.snapshot_id().to_owned());
-        rungate_llm::catalog::cost(price, usage)
+        let catalogue = self.keeper.prices.load();
+        let at = self.record.created_at;
+        let own = |provider: &str, model: &str| self.workspace.price(provider, model, at);
+        let chosen = prices::choose(&self.record, own, &catalogue)?;
+        let cost = chosen.cost(usage);
+        self.record.price_snapshot_id = Some(chosen.snapshot_id.to_owned());
+        cost
     }
 
     fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {

@@ -14,6 +14,7 @@ pub mod memory;
 pub mod models;
 pub mod observe;
 pub mod pipeline;
+pub mod prices;
 mod redact;
 pub mod refusal;
 pub mod registrar;

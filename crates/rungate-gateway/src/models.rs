@@ -59,8 +59,8 @@ pub fn usable(key: &KeyEntry, catalogue: &Catalogue) -> Vec<Entry> {
 fn offered(access: &ProviderAccess, catalogue: &Catalogue) -> Vec<(String, String)> {
     let known = catalogue.of_provider(access.provider.id);
     let mut models: Vec<(String, String)> = known
-        .filter(|model| access.lists(model.id) != Some(false))
-        .map(|model| (model.id.to_owned(), model.name.to_owned()))
+        .filter(|model| access.lists(&model.id) != Some(false))
+        .map(|model| (model.id.to_string(), model.name().to_owned()))
         .collect();
     let is_plain = |name: &&String| !name.contains(['*', '?', '[', '{']);
     let prefix = format!("{}/", access.provider.id);

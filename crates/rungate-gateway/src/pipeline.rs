@@ -70,12 +70,15 @@ impl Pipeline {
                 return refusal.respond(dialect, id);
             }
         };
-        let catalogue = &self.keeper.catalogue;
         let of_workspace = identify::workspace(&parts.headers, key.workspace.workspace.id());
         let answered = match route {
             Route::Call(call) => return self.call(arrival, call, key, &parts, body).await,
-            Route::Models => of_workspace.map(|()| models::list(&key, catalogue, parts.uri.query())),
-            Route::Model(model) => of_workspace.and_then(|()| models::one(&key, catalogue, &model)),
+            Route::Models => {
+                of_workspace.map(|()| models::list(&key, &self.keeper.prices.load(), parts.uri.query()))
+            }
+            Route::Model(model) => {
+                of_workspace.and_then(|()| models::one(&key, &self.keeper.prices.load(), &model))
+            }
         };
         answered.unwrap_or_else(|refusal| refusal.respond(dialect, id))
     }
@@ -132,12 +135,10 @@ impl Pipeline {
         exchange.keep_request(&received.bytes);
         let parsed = parse::parse(call.operation, content_type.as_deref(), received.bytes)?;
         note_request(exchange, &parsed);
+        let model = parsed.scan.model.as_deref();
         let candidate = match &call.path_id {
             Some(id) => stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id).await?,
-            None => {
-                routing::plan(call.operation, parsed.scan.model.as_deref(), key, &self.keeper.catalogue)?
-                    .candidate
-            }
+            None => routing::plan(call.operation, model, key, &self.keeper.prices.load())?.candidate,
         };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();

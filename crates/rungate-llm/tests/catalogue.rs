@@ -46,9 +46,9 @@ fn every_row_is_what_the_api_can_show() {
     let catalogue = catalogue();
     for model in models(&catalogue) {
         let name = format!("{}/{}", model.provider, model.id);
-        assert!(MODES.contains(&model.mode), "{name}: {}", model.mode);
-        assert!(!model.modalities.is_empty() && !model.name.is_empty(), "{name}");
-        assert_eq!(catalogue.model(model.provider, model.id), Some(model), "{name}");
+        assert!(MODES.contains(&&*model.mode), "{name}: {}", model.mode);
+        assert!(!model.modalities.is_empty() && !model.name().is_empty(), "{name}");
+        assert_eq!(catalogue.model(&model.provider, &model.id), Some(model), "{name}");
         if let Some(price) = &model.price {
             let text = serde_json::to_string(price).unwrap();
             assert_eq!(&serde_json::from_str::<Price>(&text).unwrap(), price, "{name}");
@@ -70,7 +70,7 @@ fn a_priced_model_can_price_a_plain_answer_and_is_not_free() {
         let Some(price) = &model.price else { continue };
         let name = format!("{}/{}", model.provider, model.id);
         let is_paid = |usage: &Usage| cost(price, usage) > Some(NanoUsd::ZERO);
-        match model.mode {
+        match &*model.mode {
             "chat" | "responses" | "completion" => {
                 let cost = cost(price, &tokens).unwrap();
                 assert!(cost > NanoUsd::ZERO && cost.nanos() < 2_000_000_000_000, "{name}: {cost}");
@@ -101,10 +101,11 @@ fn well_known_models_cost_what_their_makers_ask() {
 #[test]
 fn names_are_found_without_their_provider() {
     let catalogue = catalogue();
-    let providers_of = |model| catalogue.find_by_model(model).map(|model| model.provider).collect::<Vec<_>>();
+    let providers_of =
+        |model| catalogue.find_by_model(model).map(|model| &*model.provider).collect::<Vec<_>>();
     assert_eq!(providers_of("gpt-4o-mini"), ["openai"]);
     assert_eq!(providers_of("claude-haiku-4-5"), ["anthropic"]);
     assert!(providers_of("no-such-model").is_empty());
     let fine_tuned = catalogue.model("openai", "ft:gpt-4o-mini-2024-07-18:acme::abc").unwrap();
-    assert_eq!(fine_tuned.id, "ft:gpt-4o-mini-2024-07-18");
+    assert_eq!(&*fine_tuned.id, "ft:gpt-4o-mini-2024-07-18");
 }

@@ -76,7 +76,7 @@ pub fn assemble(
     let keeper = Keeper {
         journal: Arc::clone(&services.journal),
         clock: Arc::clone(&services.clock),
-        catalogue: Arc::clone(&services.prices),
+        prices: Arc::clone(&services.prices),
         observer,
         stopping: AtomicBool::new(false),
     };

@@ -7,8 +7,8 @@ use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
+use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
-use rungate_llm::catalog::Catalogue;
 
 /// The parts that handlers and jobs work with.
 pub struct Services {
@@ -21,7 +21,7 @@ pub struct Services {
     /// What the log has not taken over yet.
     pub journal: Arc<Journal>,
     /// Models and prices.
-    pub prices: Arc<Catalogue>,
+    pub prices: Arc<Prices>,
     /// Where tenants' addresses may lead.
     pub egress: Arc<EgressRules>,
     /// The way to providers.

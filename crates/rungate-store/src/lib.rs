@@ -13,9 +13,12 @@ mod change;
 mod conformance;
 mod filter;
 mod open;
+#[expect(dead_code, reason = "the roles follow")]
+mod postgres;
 mod record;
 mod sql;
 mod sqlite;
 mod view;
 
 pub use open::{StoreConfig, Stores, open};
+pub use postgres::DatabaseUrl;

@@ -2,6 +2,7 @@
 
 mod pat;
 mod price_override;
+mod price_snapshot;
 mod provider_key;
 mod registry;
 mod resource;
@@ -9,6 +10,7 @@ mod virtual_key;
 mod workspace;
 pub use pat::*;
 pub use price_override::*;
+pub use price_snapshot::*;
 pub use provider_key::*;
 pub use registry::*;
 pub use resource::*;

@@ -25,6 +25,12 @@ pub enum ResourceKind {
     Pat,
     /// [`crate::agent::PriceOverride`]
     PriceOverride,
+    /// [`crate::agent::PriceSnapshot`]
+    PriceSnapshot,
+    /// [`crate::agent::PriceSnapshotData`]
+    PriceSnapshotData,
+    /// [`crate::agent::ActivePrices`]
+    ActivePrices,
     /// An answered control request kept for its idempotency key.
     Idempotency,
     /// One value of the installation itself, such as the sealed pepper.
@@ -42,6 +48,9 @@ impl ResourceKind {
             Self::VirtualKey => "virtual_key",
             Self::Pat => "pat",
             Self::PriceOverride => "price_override",
+            Self::PriceSnapshot => "price_snapshot",
+            Self::PriceSnapshotData => "price_snapshot_data",
+            Self::ActivePrices => "active_prices",
             Self::Idempotency => "idempotency",
             Self::Setting => "setting",
         }
@@ -57,6 +66,9 @@ impl ResourceKind {
             Self::VirtualKey,
             Self::Pat,
             Self::PriceOverride,
+            Self::PriceSnapshot,
+            Self::PriceSnapshotData,
+            Self::ActivePrices,
             Self::Idempotency,
             Self::Setting,
         ]

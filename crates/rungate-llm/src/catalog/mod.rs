@@ -1,15 +1,24 @@
 //! Models and what they cost.
 //!
 //! The data is `catalogue/models.json`, made by `cargo xtask prices import`; `catalogue/NOTICE.md` says from what. It is
-//! part of the binary, and models borrow their texts from there.
+//! part of the binary; a catalogue of the same form can be read at run time and take its place.
 
+mod check;
 mod cost;
+mod diff;
 mod price;
+mod text;
 
+pub use check::{Faults, check};
 pub use cost::cost;
+pub use diff::{Change, Diff, FieldChange, diff};
 pub use price::{Price, Rate, Rates, Tier, Unit};
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 use crate::providers;
@@ -17,35 +26,39 @@ use crate::providers;
 /// The data that this build carries.
 const EMBEDDED: &str = include_str!("../../catalogue/models.json");
 
-/// A model of the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model of the catalogue. Texts that many models have are kept once. It is written as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Model {
     /// The provider's id.
-    pub provider: &'static str,
+    pub provider: Arc<str>,
     /// The model as the provider calls it.
-    pub id: &'static str,
-    /// Its name for people: the last part of its id.
-    pub name: &'static str,
+    pub id: Arc<str>,
+    /// Kind of use: `chat`, `embedding`, `image`, `audio`, `moderation`, `responses`, `completion`.
+    pub mode: Arc<str>,
     /// Tokens it reads at most, where known; some providers count the answer's in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
     /// Tokens of output, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
-    /// Kind of use: `chat`, `embedding`, `image`, `audio`, `moderation`, `responses`, `completion`.
-    pub mode: &'static str,
     /// `text`, `image`, `audio` … taken as input.
-    pub modalities: Box<[&'static str]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub modalities: Box<[Arc<str>]>,
     /// `tools`, `vision`, `reasoning`, `prompt_caching` …
-    pub capabilities: Box<[&'static str]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub capabilities: Box<[Arc<str>]>,
     /// What it costs; `None` when unknown.
+    #[serde(rename = "prices", skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 }
 
-/// The models and prices of one snapshot.
-#[derive(Debug, Default)]
+/// The models and prices of one snapshot. It never changes; a clone shares the models.
+#[derive(Debug, Clone)]
 pub struct Catalogue {
-    snapshot_id: &'static str,
+    snapshot_id: Arc<str>,
     /// In order of provider and id.
-    models: Box<[Model]>,
+    models: Arc<[Model]>,
 }
 
 /// The catalogue cannot be read.
@@ -56,28 +69,51 @@ pub struct CatalogueError(pub String);
 /// The data file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    snapshot_id: &'static str,
-    models: Vec<Row>,
+struct File<'a> {
+    #[serde(borrow)]
+    snapshot_id: Cow<'a, str>,
+    models: Vec<Row<'a>>,
 }
 
 /// One line of the data file.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Row {
-    provider: &'static str,
-    id: &'static str,
-    mode: &'static str,
+struct Row<'a> {
+    #[serde(borrow)]
+    provider: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    mode: Cow<'a, str>,
     #[serde(default)]
     context_window: Option<u64>,
     #[serde(default)]
     max_output_tokens: Option<u64>,
     #[serde(default)]
-    modalities: Box<[&'static str]>,
+    modalities: Vec<Cow<'a, str>>,
     #[serde(default)]
-    capabilities: Box<[&'static str]>,
+    capabilities: Vec<Cow<'a, str>>,
     #[serde(default)]
     prices: Option<Price>,
+}
+
+/// Texts that stand in many rows, each kept once.
+#[derive(Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn keep(&mut self, text: &str) -> Arc<str> {
+        if let Some(kept) = self.0.get(text) {
+            return Arc::clone(kept);
+        }
+        let kept: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&kept));
+        kept
+    }
+
+    fn keep_all(&mut self, texts: &[Cow<'_, str>]) -> Box<[Arc<str>]> {
+        texts.iter().map(|text| self.keep(text)).collect()
+    }
 }
 
 impl Catalogue {
@@ -86,18 +122,29 @@ impl Catalogue {
         Self::parse(EMBEDDED)
     }
 
-    fn parse(text: &'static str) -> Result<Self, CatalogueError> {
-        let file: File = serde_json::from_str(text).map_err(|error| CatalogueError(error.to_string()))?;
-        let models: Box<[Model]> = file.models.into_iter().map(Model::from).collect();
+    /// Reads a catalogue. Models must stand in order of provider and id, each once.
+    pub fn parse(text: &str) -> Result<Self, CatalogueError> {
+        let file: File<'_> = serde_json::from_str(text).map_err(|error| CatalogueError(error.to_string()))?;
+        let mut texts = Texts::default();
+        let models: Arc<[Model]> = file.models.into_iter().map(|row| Model::of(row, &mut texts)).collect();
         match models.windows(2).find(|pair| key(&pair[0]) >= key(&pair[1])) {
-            Some(pair) => Err(CatalogueError(format!("{}/{} is out of order", pair[1].provider, pair[1].id))),
-            None => Ok(Self { snapshot_id: file.snapshot_id, models }),
+            Some(pair) => {
+                let name = format!("{}/{}", pair[1].provider, pair[1].id);
+                let why = if key(&pair[0]) == key(&pair[1]) { "stands twice" } else { "is out of order" };
+                Err(CatalogueError(format!("{name} {why}")))
+            }
+            None => Ok(Self { snapshot_id: file.snapshot_id.into(), models }),
         }
     }
 
     /// Names the snapshot on every row it priced.
     pub fn snapshot_id(&self) -> &str {
-        self.snapshot_id
+        &self.snapshot_id
+    }
+
+    /// Every model, in order of provider and id.
+    pub fn models(&self) -> &[Model] {
+        &self.models
     }
 
     /// A model by provider and the provider's own name for it. What is listed counts first; then, in this order:
@@ -115,7 +162,7 @@ impl Catalogue {
 
     /// Every model of a provider, by name.
     pub fn of_provider<'a>(&'a self, provider: &'a str) -> impl Iterator<Item = &'a Model> {
-        self.from(provider, "").iter().take_while(move |model| model.provider == provider)
+        self.from(provider, "").iter().take_while(move |model| *model.provider == *provider)
     }
 
     /// The same model at every provider that lists it, for names that say no provider; at most one each, in the order of
@@ -136,30 +183,34 @@ impl Catalogue {
     fn newest_dated(&self, provider: &str, id: &str) -> Option<&Model> {
         self.from(provider, id)
             .iter()
-            .take_while(|model| model.provider == provider && model.id.starts_with(id))
-            .filter(|model| model.id.len() > id.len() && undated(model.id) == Some(id))
+            .take_while(|model| *model.provider == *provider && model.id.starts_with(id))
+            .filter(|model| model.id.len() > id.len() && undated(&model.id) == Some(id))
             .last()
     }
 }
 
-impl From<Row> for Model {
-    fn from(row: Row) -> Self {
+impl Model {
+    fn of(row: Row<'_>, texts: &mut Texts) -> Self {
         Self {
-            provider: row.provider,
-            id: row.id,
-            name: row.id.rsplit('/').next().unwrap_or(row.id),
+            provider: texts.keep(&row.provider),
+            id: row.id.into(),
             context_window: row.context_window,
             max_output_tokens: row.max_output_tokens,
-            mode: row.mode,
-            modalities: row.modalities,
-            capabilities: row.capabilities,
+            mode: texts.keep(&row.mode),
+            modalities: texts.keep_all(&row.modalities),
+            capabilities: texts.keep_all(&row.capabilities),
             price: row.prices,
         }
     }
+
+    /// Its name for people: the last part of its id.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or(&self.id)
+    }
 }
 
-const fn key(model: &Model) -> (&str, &str) {
-    (model.provider, model.id)
+fn key(model: &Model) -> (&str, &str) {
+    (&model.provider, &model.id)
 }
 
 /// `ft:gpt-4o-mini-2024-07-18:org::id` → `ft:gpt-4o-mini-2024-07-18`
@@ -200,47 +251,51 @@ mod tests {
         {"provider": "together", "id": "org/gpt-b", "mode": "chat", "contextWindow": 8192}
     ]}"#;
 
-    fn id(provider: &str, model: &str) -> Option<&'static str> {
-        Catalogue::parse(SMALL).unwrap().model(provider, model).map(|model| model.id)
+    fn small() -> Catalogue {
+        Catalogue::parse(SMALL).unwrap()
+    }
+
+    fn id(provider: &str, model: &str) -> Option<String> {
+        small().model(provider, model).map(|model| model.id.to_string())
     }
 
     #[test]
     fn a_listed_name_counts_before_every_rule() {
-        assert_eq!(id("openai", "gpt-b-2024-05-13"), Some("gpt-b-2024-05-13"));
-        assert_eq!(id("openai", "gpt-b"), Some("gpt-b"));
-        assert_eq!(id("openai", "org/gpt-b"), None, "of another provider");
+        assert_eq!(id("openai", "gpt-b-2024-05-13").as_deref(), Some("gpt-b-2024-05-13"));
+        assert_eq!(id("openai", "gpt-b").as_deref(), Some("gpt-b"));
+        assert_eq!(id("openai", "org/gpt-b").as_deref(), None, "of another provider");
     }
 
     #[test]
     fn dated_and_undated_names_find_each_other() {
-        assert_eq!(id("openai", "gpt-b-2024-08-06"), Some("gpt-b"));
-        assert_eq!(id("openai", "gpt-b-20240806"), Some("gpt-b"));
-        assert_eq!(id("openai", "gpt-b-latest"), Some("gpt-b"));
-        assert_eq!(id("anthropic", "claude-a"), Some("claude-a-20250929"));
-        assert_eq!(id("anthropic", "claude-a-latest"), Some("claude-a-20250929"));
-        assert_eq!(id("anthropic", "claude-a-20260101"), Some("claude-a-20250929"));
-        assert_eq!(id("openai", "gpt-b-mini"), None);
-        assert_eq!(id("openai", "gpt-b-1106"), None, "no date that is known to be one");
-        assert_eq!(id("openai", "-2024-08-06"), None);
-        assert_eq!(id("openai", ""), None);
-        assert_eq!(id("openai", "é-2024"), None);
+        assert_eq!(id("openai", "gpt-b-2024-08-06").as_deref(), Some("gpt-b"));
+        assert_eq!(id("openai", "gpt-b-20240806").as_deref(), Some("gpt-b"));
+        assert_eq!(id("openai", "gpt-b-latest").as_deref(), Some("gpt-b"));
+        assert_eq!(id("anthropic", "claude-a").as_deref(), Some("claude-a-20250929"));
+        assert_eq!(id("anthropic", "claude-a-latest").as_deref(), Some("claude-a-20250929"));
+        assert_eq!(id("anthropic", "claude-a-20260101").as_deref(), Some("claude-a-20250929"));
+        assert_eq!(id("openai", "gpt-b-mini").as_deref(), None);
+        assert_eq!(id("openai", "gpt-b-1106").as_deref(), None, "no date that is known to be one");
+        assert_eq!(id("openai", "-2024-08-06").as_deref(), None);
+        assert_eq!(id("openai", "").as_deref(), None);
+        assert_eq!(id("openai", "é-2024").as_deref(), None);
     }
 
     #[test]
     fn a_fine_tuned_name_is_priced_as_its_base() {
-        assert_eq!(id("openai", "ft:gpt-b-2024-07-18:acme::x1"), Some("ft:gpt-b-2024-07-18"));
-        assert_eq!(id("openai", "ft:gpt-c:acme::x1"), None, "never as the model it was made from");
+        assert_eq!(id("openai", "ft:gpt-b-2024-07-18:acme::x1").as_deref(), Some("ft:gpt-b-2024-07-18"));
+        assert_eq!(id("openai", "ft:gpt-c:acme::x1").as_deref(), None, "never as the model it was made from");
     }
 
     #[test]
     fn lists_by_provider_and_by_model() {
-        let catalogue = Catalogue::parse(SMALL).unwrap();
+        let catalogue = small();
         assert_eq!(catalogue.of_provider("openai").count(), 3);
         assert_eq!(catalogue.of_provider("open").count(), 0);
-        let providers: Vec<_> = catalogue.find_by_model("gpt-b").map(|model| model.provider).collect();
+        let providers: Vec<_> = catalogue.find_by_model("gpt-b").map(|model| &*model.provider).collect();
         assert_eq!(providers, ["openai"]);
         let model = catalogue.model("together", "org/gpt-b").unwrap();
-        assert_eq!((model.name, model.context_window, &model.price), ("gpt-b", Some(8192), &None));
+        assert_eq!((model.name(), model.context_window, &model.price), ("gpt-b", Some(8192), &None));
     }
 
     #[test]

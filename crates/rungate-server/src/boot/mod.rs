@@ -16,6 +16,7 @@ use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
+use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{StoreConfig, Stores};
@@ -74,7 +75,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     })?;
     let egress = Arc::new(egress);
     let client = Client::new(Arc::clone(&egress), planes::timeouts(&config.upstream))?;
-    let prices = Catalogue::embedded()?;
+    let prices = Arc::new(Prices::new(Catalogue::embedded()?));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::open()?);
 
@@ -87,7 +88,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         owner::Owner { catalog: &*stores.catalog, hasher: &keys.hasher, clock: &*clock, entropy: &*entropy };
     let fresh_owner_token = owner.ensure(credentials.owner_token.as_ref()).await?;
 
-    let directories = Arc::new(Directories::new(keys.sealing_key.clone()));
+    let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
@@ -98,7 +99,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             log: Arc::clone(&stores.log),
             directories,
             journal,
-            prices: Arc::new(prices),
+            prices,
             egress,
             client,
             sealing_key: keys.sealing_key,

@@ -20,6 +20,7 @@ use rungate_core::time::Timestamp;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
+use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::{Client, Timeouts};
 use rungate_llm::catalog::Catalogue;
 use rungate_server::api;
@@ -197,14 +198,15 @@ impl World {
         let clock = Arc::new(SetClock(AtomicI64::new(noon().micros())));
         let hasher = TokenHasher::new([7; 32]);
         stores.catalog.commit(tenants(&hasher)).await.unwrap();
-        let directories = Directories::new(SealingKey::from_bytes([1; 32]));
+        let prices = Arc::new(Prices::new(Catalogue::embedded().unwrap()));
+        let directories = Directories::new(SealingKey::from_bytes([1; 32]), Arc::clone(&prices));
         directories.refresh(&*stores.catalog).await.unwrap();
         let services = Arc::new(Services {
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
             directories: Arc::new(directories),
             journal: Arc::new(Journal::open(journal).unwrap()),
-            prices: Arc::new(Catalogue::embedded().unwrap()),
+            prices,
             client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
             egress: Arc::new(EgressRules::default()),
             sealing_key: SealingKey::from_bytes([1; 32]),

@@ -38,9 +38,10 @@ pub async fn get(
     caller: Caller,
     Name(id): Name,
 ) -> Result<Response, ApiError> {
-    let snapshot = services.prices.snapshot_id();
+    let catalogue = services.prices.load_full();
+    let snapshot = catalogue.snapshot_id();
     if id == snapshot {
-        let all = providers::ALL.iter().flat_map(|provider| services.prices.of_provider(provider.id));
+        let all = providers::ALL.iter().flat_map(|provider| catalogue.of_provider(provider.id));
         let models = all.map(|model| ModelView::new(model, snapshot)).collect();
         return Ok(ok(SnapshotView { id, kind: "catalogue", models }));
     }

@@ -38,10 +38,11 @@ pub async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let entry = workspace_entry(&services, principal.workspace())?;
+    let catalogue = services.prices.load_full();
     let usable: Option<BTreeSet<String>> = match &principal {
         Principal::Pat(_) => None,
         Principal::VirtualKey(key) => {
-            Some(models::usable(key, &services.prices).iter().map(|model| model.id().to_owned()).collect())
+            Some(models::usable(key, &catalogue).iter().map(|model| model.id().to_owned()).collect())
         }
     };
     let provider = params.get("provider");
@@ -51,18 +52,18 @@ pub async fn list(
     let data: Vec<ModelView> = providers::ALL
         .iter()
         .filter(|known| has_key(known.id) && provider.is_none_or(|provider| provider == known.id))
-        .flat_map(|known| services.prices.of_provider(known.id))
-        .map(|model| view(&services, &entry, model, now))
+        .flat_map(|known| catalogue.of_provider(known.id))
+        .map(|model| view(catalogue.snapshot_id(), &entry, model, now))
         .filter(|model| search.as_ref().is_none_or(|search| model.id.to_lowercase().contains(search)))
         .filter(|model| usable.as_ref().is_none_or(|usable| usable.contains(&model.id)))
         .collect();
     Ok(ok(ModelList { total: data.len(), data }))
 }
 
-fn view(services: &Services, entry: &WorkspaceEntry, model: &Model, now: Timestamp) -> ModelView {
-    let view = ModelView::new(model, services.prices.snapshot_id());
-    match entry.price(model.provider, model.id, now) {
-        Some(own) => view.priced(serde_json::to_value(&*own.price).ok(), &own.snapshot_id),
+fn view(snapshot: &str, entry: &WorkspaceEntry, model: &Model, now: Timestamp) -> ModelView {
+    let view = ModelView::new(model, snapshot);
+    match entry.price(&model.provider, &model.id, now) {
+        Some(own) => view.priced(serde_json::to_value(&own.price).ok(), &own.snapshot_id),
         None => view,
     }
 }

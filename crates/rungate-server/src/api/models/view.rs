@@ -1,5 +1,7 @@
 //! A model on the wire.
 
+use std::sync::Arc;
+
 use rungate_core::agent::PriceOverride;
 use rungate_llm::catalog::Model;
 use serde::Serialize;
@@ -39,11 +41,11 @@ pub struct ModelView {
 impl ModelView {
     /// A model of the catalogue.
     pub fn new(model: &Model, snapshot: &str) -> Self {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect();
         Self {
             id: format!("{}/{}", model.provider, model.id),
-            name: model.name.to_owned(),
-            provider: model.provider.to_owned(),
+            name: model.name().to_owned(),
+            provider: model.provider.to_string(),
             context_window: model.context_window,
             max_output_tokens: model.max_output_tokens,
             modalities: texts(&model.modalities),

@@ -1,0 +1,223 @@
+//! What differs between two catalogues: models and their prices.
+
+use std::collections::BTreeMap;
+
+use rungate_core::money::parse_scaled;
+use serde_json::Value;
+
+use super::{Catalogue, Model, key};
+
+/// Prices are compared in millionths of a millionth of a dollar, the smallest that is held.
+const DECIMALS: i32 = 12;
+
+/// What differs.
+#[derive(Debug, Default)]
+pub struct Diff<'a> {
+    /// Only in the second.
+    pub added: Vec<&'a Model>,
+    /// Only in the first.
+    pub removed: Vec<&'a Model>,
+    /// In both, at other prices.
+    pub changed: Vec<Change<'a>>,
+}
+
+/// A model whose prices differ.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// As it is in the second.
+    pub model: &'a Model,
+    /// Each price that differs, by field.
+    pub fields: Vec<FieldChange>,
+}
+
+/// A price that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// Its field, such as `inputPerMTok` or `tiers[aboveInputTokens=200000].inputPerMTok`.
+    pub field: String,
+    /// US dollars in the first; `None` where it has no such price.
+    pub old: Option<String>,
+    /// US dollars in the second; `None` where it has no such price.
+    pub new: Option<String>,
+    /// By how much, in hundredths of a percent, rounded to the nearest; `None` where nothing was asked before or now.
+    pub basis_points: Option<i64>,
+}
+
+impl Change<'_> {
+    /// Whether the model had a price and has none now.
+    pub fn loses_its_price(&self) -> bool {
+        self.model.price.is_none()
+    }
+}
+
+/// What differs, each list in order of provider and id. Prices are equal when all of them are.
+pub fn diff<'a>(first: &'a Catalogue, second: &'a Catalogue) -> Diff<'a> {
+    let mut diff = Diff::default();
+    let (mut old, mut new) = (first.models().iter().peekable(), second.models().iter().peekable());
+    loop {
+        match (old.peek(), new.peek()) {
+            (None, None) => return diff,
+            (Some(left), right) if right.is_none_or(|right| key(left) < key(right)) => {
+                diff.removed.extend(old.next());
+            }
+            (left, Some(right)) if left.is_none_or(|left| key(right) < key(left)) => {
+                diff.added.extend(new.next());
+            }
+            _ => {
+                if let (Some(left), Some(right)) = (old.next(), new.next()) {
+                    diff.changed.extend(change(left, right));
+                }
+            }
+        }
+    }
+}
+
+fn change<'a>(old: &Model, new: &'a Model) -> Option<Change<'a>> {
+    if old.price == new.price {
+        return None;
+    }
+    let (before, after) = (fields(old), fields(new));
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let fields = names.into_iter().filter_map(|name| {
+        let (old, new) = (before.get(name), after.get(name));
+        (old != new).then(|| FieldChange {
+            field: name.clone(),
+            basis_points: basis_points(old, new),
+            old: old.cloned(),
+            new: new.cloned(),
+        })
+    });
+    Some(Change { model: new, fields: fields.collect() })
+}
+
+/// The prices of a model, each under one name.
+fn fields(model: &Model) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    if let Ok(Value::Object(model)) = serde_json::to_value(model) {
+        for (name, value) in &model {
+            if name.starts_with("prices") {
+                flatten(name, value, &mut fields);
+            }
+        }
+    }
+    fields.into_iter().map(|(name, value)| (name.trim_start_matches("prices.").to_owned(), value)).collect()
+}
+
+/// What tells the members of a list apart, since their place does not.
+const BOUNDS: [&str; 2] = ["aboveInputTokens", "from"];
+
+fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members.iter().filter(|(name, _)| !BOUNDS.contains(&name.as_str())) {
+                flatten(&format!("{path}.{name}"), value, fields);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                let bound = BOUNDS.iter().find_map(|name| Some((name, text(item.get(name)?)?)));
+                let name = bound.map_or_else(String::new, |(name, bound)| format!("[{name}={bound}]"));
+                flatten(&format!("{path}{name}"), item, fields);
+            }
+        }
+        other => fields.extend(text(other).map(|text| (path.to_owned(), text))),
+    }
+}
+
+/// A single value as text; `None` for null.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn basis_points(old: Option<&String>, new: Option<&String>) -> Option<i64> {
+    let read = |text: &String| parse_scaled(text, DECIMALS).ok().map(i128::from);
+    let (old, new) = (read(old?)?, read(new?)?);
+    if old <= 0 {
+        return None;
+    }
+    let doubled = (new - old).checked_mul(20_000)?;
+    i64::try_from((doubled + old * doubled.signum()) / (2 * old)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue(models: &[(&str, &str)]) -> Catalogue {
+        let rows: Vec<String> = models
+            .iter()
+            .map(|(id, rest)| format!(r#"{{"provider": "openai", "id": "{id}", "mode": "chat"{rest}}}"#))
+            .collect();
+        Catalogue::parse(&format!(r#"{{"snapshotId": "x", "models": [{}]}}"#, rows.join(","))).unwrap()
+    }
+
+    #[test]
+    fn names_what_came_what_went_and_each_price_that_changed() {
+        let old = catalogue(&[
+            ("a", r#", "prices": {"inputPerMTok": "1", "outputPerMTok": "3"}"#),
+            ("b", r#", "prices": {"inputPerMTok": "1"}"#),
+            (
+                "c",
+                r#", "prices": {"inputPerMTok": "1", "tiers": [{"aboveInputTokens": 100, "inputPerMTok": "2"}]}"#,
+            ),
+            ("e", r#", "prices": {"inputPerMTok": "5"}"#),
+        ]);
+        let new = catalogue(&[
+            ("a", r#", "contextWindow": 5, "prices": {"inputPerMTok": "0.5", "outputPerMTok": "3"}"#),
+            (
+                "c",
+                r#", "prices": {"inputPerMTok": "1.0", "cachedInputPerMTok": "0", "tiers": [{"aboveInputTokens": 200, "inputPerMTok": "2"}]}"#,
+            ),
+            ("d", ""),
+            ("e", ""),
+        ]);
+        let found = diff(&old, &new);
+        let ids = |models: &[&Model]| models.iter().map(|model| model.id.to_string()).collect::<Vec<_>>();
+        assert_eq!((ids(&found.added), ids(&found.removed)), (vec!["d".to_owned()], vec!["b".to_owned()]));
+        let field = |change: &FieldChange| {
+            let text = |side: &Option<String>| side.clone().unwrap_or_default();
+            format!("{} {}>{} {:?}", change.field, text(&change.old), text(&change.new), change.basis_points)
+        };
+        let changed: Vec<(String, Vec<String>)> = found
+            .changed
+            .iter()
+            .map(|change| (change.model.id.to_string(), change.fields.iter().map(field).collect()))
+            .collect();
+        let expected = [
+            ("a", vec!["inputPerMTok 1>0.5 Some(-5000)"]),
+            (
+                "c",
+                vec![
+                    "cachedInputPerMTok >0 None",
+                    "tiers[aboveInputTokens=100].inputPerMTok 2> None",
+                    "tiers[aboveInputTokens=200].inputPerMTok >2 None",
+                ],
+            ),
+            ("e", vec!["inputPerMTok 5> None"]),
+        ];
+        let expected: Vec<(String, Vec<String>)> = expected
+            .into_iter()
+            .map(|(id, fields)| (id.to_owned(), fields.into_iter().map(str::to_owned).collect()))
+            .collect();
+        assert_eq!(changed, expected);
+        assert!(found.changed[2].loses_its_price() && !found.changed[0].loses_its_price());
+        assert!(diff(&old, &old).changed.is_empty());
+    }
+
+    #[test]
+    fn percentages_are_exact_and_rounded_once() {
+        let points = |old: &str, new: &str| basis_points(Some(&old.to_owned()), Some(&new.to_owned()));
+        assert_eq!(points("0.15", "0.3"), Some(10_000));
+        assert_eq!(points("3", "2"), Some(-3_333));
+        assert_eq!(points("3", "4"), Some(3_333));
+        assert_eq!(points("3", "5"), Some(6_667));
+        assert_eq!(points("0", "5"), None);
+        assert_eq!(points("0.000001", "1000000"), Some(9_999_999_999_990_000));
+    }
+}
