@@ -5,6 +5,7 @@
 
 mod bind;
 mod error;
+mod log;
 mod migrate;
 mod pool;
 mod tls;
