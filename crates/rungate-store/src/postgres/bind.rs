@@ -55,6 +55,11 @@ pub(crate) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{ffff}")) } else { Cow::Borrowed(text) }
 }
 
+/// What [`storable`] made of a text.
+pub(crate) fn restored(text: &str) -> Cow<'_, str> {
+    if text.contains('\u{ffff}') { Cow::Owned(text.replace('\u{ffff}', "\0")) } else { Cow::Borrowed(text) }
+}
+
 /// An entry of an index has room for 2.7 kB; nothing that the gateway lets in comes near.
 const INDEXED_BYTES: usize = 1_100;
 

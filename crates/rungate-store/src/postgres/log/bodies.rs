@@ -37,7 +37,8 @@ pub(crate) fn write(blocks: Blocks, numbers: &[i64]) -> Write {
     ];
     Write {
         sql: "INSERT INTO body (day, raw_bytes, block, checksum, data) \
-              SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])",
+              SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])"
+            .into(),
         arrays,
     }
 }

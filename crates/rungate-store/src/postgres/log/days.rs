@@ -47,7 +47,14 @@ fn named(day: Day) -> Day {
 /// The days that have partitions.
 #[derive(Debug, Default)]
 pub(crate) struct Days {
-    bodies_by_day: BTreeMap<Day, bool>,
+    parts: BTreeMap<Day, Parts>,
+}
+
+/// What a day has partitions of.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    rows: bool,
+    bodies: bool,
 }
 
 /// Days that one statement looks into, and the open exchanges of their time.
@@ -64,25 +71,33 @@ pub(crate) struct Span {
 impl Days {
     /// Reads the list.
     pub async fn read(client: &impl GenericClient) -> Result<Self, StoreError> {
-        let statement =
-            client.prepare_cached("SELECT day, bodies FROM day WHERE rows OR bodies").await.or_store()?;
+        let statement = client
+            .prepare_cached("SELECT day, rows, bodies FROM day WHERE rows OR bodies")
+            .await
+            .or_store()?;
         let mut days = Self::default();
         for row in client.query(&statement, &[]).await.or_store()? {
-            days.bodies_by_day.insert(Day::from_days(column(&row, 0)?), column(&row, 1)?);
+            let parts = Parts { rows: column(&row, 1)?, bodies: column(&row, 2)? };
+            days.parts.insert(Day::from_days(column(&row, 0)?), parts);
         }
         Ok(days)
     }
 
     /// Whether the bodies of a day are there.
     pub fn has_bodies(&self, day: Day) -> bool {
-        self.bodies_by_day.get(&day).copied().unwrap_or(false)
+        self.parts.get(&day).is_some_and(|parts| parts.bodies)
+    }
+
+    /// Those that have rows, oldest first.
+    pub fn with_rows(&self) -> impl DoubleEndedIterator<Item = Day> + '_ {
+        self.parts.iter().filter(|(_, parts)| parts.rows).map(|(day, _)| *day)
     }
 
     /// The days within `from` and `to`, both inclusive, cut into spans in the order of a list. The first are short, since
     /// most lists end in them. Open exchanges of any time are in one of them.
     pub fn spans(&self, from: Option<Day>, to: Option<Day>, order: Order) -> Vec<Span> {
-        let within = |day: &&Day| from.is_none_or(|from| from <= **day) && to.is_none_or(|to| **day <= to);
-        let mut days: Vec<Day> = self.bodies_by_day.keys().filter(within).copied().collect();
+        let within = |day: &Day| from.is_none_or(|from| from <= *day) && to.is_none_or(|to| *day <= to);
+        let mut days: Vec<Day> = self.with_rows().filter(within).collect();
         if order == Order::Desc {
             days.reverse();
         }
@@ -240,7 +255,8 @@ mod tests {
     use super::*;
 
     fn days(days: impl IntoIterator<Item = i32>) -> Days {
-        Days { bodies_by_day: days.into_iter().map(|day| (Day::from_days(day), false)).collect() }
+        let parts = Parts { rows: true, bodies: false };
+        Days { parts: days.into_iter().map(|day| (Day::from_days(day), parts)).collect() }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The log role over partitioned tables.
 
 mod bodies;
+mod cells;
 mod copy;
 mod days;
 mod reader;
+mod rebuild;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -16,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    Dimension, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session, SessionFilter,
-    Totals,
+    ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter, Sequence,
+    Sequenced, Session, SessionFilter,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Page, PageRequest};
@@ -30,7 +32,9 @@ use super::migrate::{LOG, migrate};
 use super::pool::Pool;
 use super::url::DatabaseUrl;
 
+use self::days::Days;
 use self::reader::{Lookup, Reader};
+use self::rebuild::Scope;
 use self::writer::LogWriter;
 
 /// Connections to write: one for batches, one for retention.
@@ -158,28 +162,49 @@ impl Log for PostgresLog {
         found
     }
 
-    async fn totals(
+    async fn rollup(
         &self,
-        _workspace: WorkspaceId,
-        _dimension: Dimension,
-        _from: Day,
-        _to: Day,
-    ) -> Result<Vec<(String, Totals)>, StoreError> {
-        Ok(Vec::new())
+        workspace: WorkspaceId,
+        query: &RollupQuery,
+    ) -> Result<Vec<RollupRow>, StoreError> {
+        let search = self.reader.search().await?;
+        let found = summary::rollup(search.connection()?, workspace, query).await;
+        search.finish();
+        found
     }
 
-    async fn entity_totals(
-        &self,
-        _workspace: WorkspaceId,
-        _dimension: Dimension,
-        _entity: &str,
-        _from: Day,
-        _to: Day,
-    ) -> Result<Totals, StoreError> {
-        Ok(Totals::default())
+    async fn rollup_properties(&self, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
+        summary::rollup_properties(&self.reader.connection().await?, workspace).await
     }
 
-    async fn retain(&self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError> {
+    async fn set_rollup_properties(&self, workspace: WorkspaceId, keys: &[String]) -> Result<(), StoreError> {
+        let mut connection = self.writers.get().await?;
+        let empty = cells::set_properties(&mut connection, workspace, keys).await?;
+        // A day at a time, so that what is applied meanwhile does not wait for all.
+        for day in Days::read(&connection).await?.with_rows().rev() {
+            for key in &empty {
+                let only = Some(Scope::Property(workspace, key.clone()));
+                rebuild::rebuild(&mut connection, day, RebuildMode::Mend, only).await?;
+            }
+        }
+        cells::set_filled(&connection, workspace, &empty).await
+    }
+
+    async fn row_days(&self) -> Result<Vec<Day>, StoreError> {
+        Ok(Days::read(&self.reader.connection().await?).await?.with_rows().collect())
+    }
+
+    async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError> {
+        rebuild::rebuild(&mut self.writers.get().await?, day, mode, None).await
+    }
+
+    async fn retain(
+        &self,
+        rows_before: Day,
+        bodies_before: Day,
+        hours_before: Day,
+    ) -> Result<Dropped, StoreError> {
+        cells::drop_hours(&mut self.writers.get().await?, hours_before).await?;
         days::drop_before(&self.writers, rows_before, bodies_before).await
     }
 }

@@ -1,17 +1,18 @@
-//! Reads runs and sessions.
+//! Reads runs, sessions and sums.
 
-use rungate_core::exchange::{Run, RunFilter, Session, SessionFilter};
+use rungate_core::exchange::{RollupQuery, RollupRow, Run, RunFilter, Session, SessionFilter};
 use rungate_core::id::{RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Page, PageRequest, Position};
 use rungate_core::ports::StoreError;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::super::bind::{DIALECT, typed_parameters};
+use super::super::bind::{DIALECT, restored, typed_parameters};
 use super::super::error::{OrStoreError, column};
 use super::super::pool::Connection;
 use crate::filter;
 use crate::record::{decode_run, decode_session};
+use crate::rollup::{self, Fold};
 use crate::sql::{Clause, Value, limit, order_by};
 
 const RUN: &str = "r.record, r.started_at, r.last_at";
@@ -112,4 +113,29 @@ fn read_run(row: &Row) -> Result<Run, StoreError> {
 
 fn read_session(row: &Row) -> Result<Session, StoreError> {
     decode_session(column(row, 0)?, column(row, 1)?, column(row, 2)?)
+}
+
+/// Folds the cells that a question means.
+pub(crate) async fn rollup(
+    client: &Connection,
+    workspace: WorkspaceId,
+    query: &RollupQuery,
+) -> Result<Vec<RollupRow>, StoreError> {
+    let (sql, clause) = rollup::select(&DIALECT, workspace, query);
+    let mut fold = Fold::new(query);
+    for cell in client.query_typed(&sql, &typed_parameters(clause.values())).await.or_store()? {
+        let is_other = column::<i64>(&cell, 1)? != 0;
+        fold.add(column(&cell, 0)?, is_other, &restored(column(&cell, 2)?), column(&cell, 3)?)?;
+    }
+    Ok(fold.finish())
+}
+
+/// The property keys that are rolled up.
+pub(crate) async fn rollup_properties(
+    client: &Connection,
+    workspace: WorkspaceId,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT property FROM rollup_property WHERE workspace = $1 ORDER BY property";
+    let rows = client.query(sql, &[&workspace.uuid()]).await.or_store()?;
+    rows.iter().map(|row| column(row, 0)).collect()
 }

@@ -4,6 +4,7 @@
 //! id), so that nodes wait for each other and never in a circle. A row that is not there yet cannot be locked: of
 //! two nodes that make it, the second fails on its unique key, and applies its batch again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rungate_core::exchange::{Entry, ExchangeRecord, Run, Sequence, Sequenced, Session};
@@ -30,6 +31,8 @@ pub(crate) struct Names {
     pub sessions: BTreeSet<(WorkspaceId, SessionId)>,
     /// Runs of sessions.
     pub members: BTreeSet<(WorkspaceId, SessionId, RunId)>,
+    /// Workspaces.
+    pub workspaces: BTreeSet<WorkspaceId>,
 }
 
 impl Names {
@@ -41,6 +44,7 @@ impl Names {
             names.runs.extend(attribution.run_id.clone().map(|run| (workspace, run)));
             names.sessions.extend(attribution.session_id.clone().map(|session| (workspace, session)));
             let member = attribution.session_id.clone().zip(attribution.run_id.clone());
+            names.workspaces.insert(workspace);
             names.members.extend(member.map(|(session, run)| (workspace, session, run)));
         }
         names
@@ -167,10 +171,10 @@ impl Views {
         }
     }
 
-    /// The agent that a run began with.
+    /// The agent that the run of a record began with, after the batch was added.
     pub fn first_agent(&self, record: &ExchangeRecord) -> Option<&str> {
         let key = (record.workspace_id, record.attribution.run_id.clone()?);
-        self.runs.get(&key)?.agents.first().map(|agent| agent.external_id.as_str())
+        self.runs.get(&key).and_then(view::first_agent)
     }
 
     /// What is written, in the order it is written in.
@@ -178,15 +182,16 @@ impl Views {
         let mut writes = Vec::new();
         let is_known = |(key, _): &(&(WorkspaceId, RunId), &Run)| self.known_runs.contains(*key);
         let (known, new): (Vec<_>, Vec<_>) = self.runs.iter().partition(is_known);
-        writes.push(Write { sql: UPDATE_RUNS, arrays: runs(&known)? });
-        writes.push(Write { sql: INSERT_RUNS, arrays: runs(&new)? });
+        writes.push(Write { sql: UPDATE_RUNS.into(), arrays: runs(&known)? });
+        writes.push(Write { sql: INSERT_RUNS.into(), arrays: runs(&new)? });
         let is_known = |(key, _): &(&(WorkspaceId, SessionId), &Session)| self.known_sessions.contains(*key);
         let (known, new): (Vec<_>, Vec<_>) = self.sessions.iter().partition(is_known);
-        writes.push(Write { sql: UPDATE_SESSIONS, arrays: sessions(&known)? });
-        writes.push(Write { sql: INSERT_SESSIONS, arrays: sessions(&new)? });
+        writes.push(Write { sql: UPDATE_SESSIONS.into(), arrays: sessions(&known)? });
+        writes.push(Write { sql: INSERT_SESSIONS.into(), arrays: sessions(&new)? });
         writes.push(Write {
             sql: "INSERT INTO run_agent (workspace, agent, run_id) \
-                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING",
+                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"
+                .into(),
             arrays: vec![
                 ids(self.run_agents.iter().map(|(workspace, ..)| *workspace)),
                 texts(self.run_agents.iter().map(|(_, agent, _)| agent)),
@@ -195,7 +200,8 @@ impl Views {
         });
         writes.push(Write {
             sql: "INSERT INTO run_property (workspace, key, value, run_id) \
-                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING",
+                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING"
+                .into(),
             arrays: vec![
                 ids(self.run_properties.iter().map(|(workspace, ..)| *workspace)),
                 keys(self.run_properties.iter().map(|(_, key, ..)| key)),
@@ -205,7 +211,8 @@ impl Views {
         });
         writes.push(Write {
             sql: "INSERT INTO session_agent (workspace, agent, session_id) \
-                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING",
+                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"
+                .into(),
             arrays: vec![
                 ids(self.session_agents.iter().map(|(workspace, ..)| *workspace)),
                 texts(self.session_agents.iter().map(|(_, agent, _)| agent)),
@@ -214,7 +221,8 @@ impl Views {
         });
         writes.push(Write {
             sql: "INSERT INTO session_run (workspace, session_id, run_id) \
-                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])",
+                  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])"
+                .into(),
             arrays: vec![
                 ids(self.new_members.iter().map(|(workspace, ..)| *workspace)),
                 texts(self.new_members.iter().map(|(_, session, _)| session.as_str())),
@@ -231,7 +239,7 @@ pub(crate) type Array = Box<dyn Rows>;
 /// A statement that writes rows.
 pub(crate) struct Write {
     /// The statement.
-    pub sql: &'static str,
+    pub sql: Cow<'static, str>,
     /// Its rows, column by column.
     pub arrays: Vec<Array>,
 }
@@ -288,7 +296,8 @@ fn maybe_texts<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Array {
     Box::new(texts.map(|text| text.map(|text| storable(text).into_owned())).collect::<Vec<_>>())
 }
 
-fn numbers(numbers: impl Iterator<Item = i64>) -> Array {
+/// A column of numbers.
+pub(crate) fn numbers(numbers: impl Iterator<Item = i64>) -> Array {
     Box::new(numbers.collect::<Vec<i64>>())
 }
 

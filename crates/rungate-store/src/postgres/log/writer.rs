@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
-use rungate_core::exchange::{Sequence, Sequenced};
-use rungate_core::id::ExchangeId;
+use rungate_core::exchange::{Entry, Sequence, Sequenced};
+use rungate_core::id::{ExchangeId, WorkspaceId};
 use rungate_core::ports::StoreError;
-use rungate_core::time::Day;
+use rungate_core::time::{Day, Timestamp};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{IsolationLevel, Row, Statement};
@@ -18,12 +18,14 @@ use uuid::Uuid;
 use super::super::error::{self, OrStoreError, column};
 use super::super::pool::{Connection, Pool};
 use super::bodies::{self, Blocks};
+use super::cells::{self, Known, Tables};
 use super::days::{self, OPEN, day_of};
 use super::rows::{self, KEPT, Kept};
 use super::views::{self, Names, Views, Write, parameters};
 use crate::block::Location;
 use crate::change::{self, Change};
 use crate::record::{integer, unsigned};
+use crate::rollup::Cells;
 
 /// A batch that met another node's is applied again, so many times before it fails.
 const ATTEMPTS: usize = 10;
@@ -151,8 +153,12 @@ impl LogWriter {
         let mut views = read.views;
         let open: HashSet<Uuid> = plan.closed.iter().copied().collect();
         views.add(&prepared.entries, &repeated, |id| open.contains(&id.uuid()));
+        let cells = cells_of(&prepared.entries, &repeated, &views, &read.properties);
+        let known = Known::read(&transaction, &cells).await?;
+        let cells = Tables::of(cells, &known, read.hours_since)?;
         let mut writes = vec![bodies::write(prepared.blocks.clone(), &read.numbers)];
         writes.extend(views.writes()?);
+        writes.extend(cells.add_to_stored(&transaction).await?);
         statements.write(&transaction, plan, &writes, (&self.node, last)).await?;
         transaction.commit().await?;
         Ok(last)
@@ -176,6 +182,27 @@ impl LogWriter {
         self.made.bodies.extend(missing_bodies);
         Ok(())
     }
+}
+
+/// What the closings of a batch add to the cells of roll-ups.
+fn cells_of(
+    entries: &[Sequenced],
+    repeated: &HashSet<Sequence>,
+    views: &Views,
+    properties: &HashMap<WorkspaceId, Vec<String>>,
+) -> Cells {
+    let mut cells = Cells::default();
+    for Sequenced { sequence, entry, .. } in entries {
+        if repeated.contains(sequence) || matches!(**entry, Entry::Opened { .. }) {
+            continue;
+        }
+        let record = entry.record();
+        cells.add(record, views.first_agent(record));
+        for key in properties.get(&record.workspace_id).into_iter().flatten() {
+            cells.add_property(record, key, usize::MAX);
+        }
+    }
+    cells
 }
 
 /// A batch with everything done that needs no database.
@@ -240,11 +267,17 @@ struct Read {
     stored: HashMap<ExchangeId, Kept>,
     numbers: Vec<i64>,
     views: Views,
+    hours_since: Timestamp,
+    /// The properties that are rolled up.
+    properties: HashMap<WorkspaceId, Vec<String>>,
 }
 
 /// The statements that each batch needs.
 struct Statements {
     cursor: Statement,
+    join_cells: Statement,
+    hours_since: Statement,
+    properties: Statement,
     numbers: Statement,
     lock_runs: Statement,
     lock_sessions: Statement,
@@ -261,6 +294,9 @@ impl Statements {
         let prepare = |sql: String| async move { connection.prepare_cached(&sql).await };
         Ok(Self {
             cursor: prepare("SELECT sequence FROM cursor WHERE node = $1 FOR UPDATE".to_owned()).await?,
+            join_cells: prepare(cells::JOIN.to_owned()).await?,
+            hours_since: prepare(cells::HOURS_SINCE.to_owned()).await?,
+            properties: prepare(cells::PROPERTIES.to_owned()).await?,
             numbers: prepare(bodies::NUMBERS.to_owned()).await?,
             lock_runs: prepare(views::LOCK_RUNS.to_owned()).await?,
             lock_sessions: prepare(views::LOCK_SESSIONS.to_owned()).await?,
@@ -289,7 +325,7 @@ impl Statements {
         );
         let stored_parameters: [(&(dyn ToSql + Sync), _); 1] = [(&ids, Type::UUID_ARRAY)];
         let blocks = i64::try_from(prepared.blocks.len()).unwrap_or(i64::MAX);
-        let Names { runs, sessions, members } = Names::of(&prepared.entries);
+        let Names { runs, sessions, members, workspaces } = Names::of(&prepared.entries);
         let runs = [
             views::ids(runs.iter().map(|(workspace, _)| *workspace)),
             views::texts(runs.iter().map(|(_, run)| run.as_str())),
@@ -303,18 +339,29 @@ impl Statements {
             views::texts(members.iter().map(|(_, session, _)| session.as_str())),
             views::texts(members.iter().map(|(.., run)| run.as_str())),
         ];
+        let workspaces = [views::ids(workspaces.into_iter())];
+        let workspaces = parameters(&workspaces);
         let (runs, sessions, members) = (parameters(&runs), parameters(&sessions), parameters(&members));
         let (node, blocks): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 1]) = ([&node], [&blocks]);
-        let (cursor, numbers, stored, runs, sessions, members) = tokio::try_join!(
+        let (cursor, _, numbers, stored, runs, sessions, members, since, rolled_up) = tokio::try_join!(
             biased;
             transaction.query_one(&self.cursor, &node),
+            transaction.query(&self.join_cells, &[]),
             transaction.query(&self.numbers, &blocks),
             transaction.query_typed(&stored, &stored_parameters),
             transaction.query(&self.lock_runs, &runs),
             transaction.query(&self.lock_sessions, &sessions),
             transaction.query(&self.known_members, &members),
+            transaction.query_one(&self.hours_since, &[]),
+            transaction.query(&self.properties, &workspaces),
         )?;
+        let mut properties: HashMap<WorkspaceId, Vec<String>> = HashMap::new();
+        for row in &rolled_up {
+            properties.entry(WorkspaceId::new(column(row, 0)?)).or_default().push(column(row, 1)?);
+        }
         Ok(Read {
+            hours_since: Timestamp::from_micros(column(&since, 0)?),
+            properties,
             cursor,
             stored: stored.iter().map(Kept::read).collect::<Result<_, _>>()?,
             numbers: numbers.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?,
@@ -335,7 +382,7 @@ impl Statements {
         let cursor: [&(dyn ToSql + Sync); 2] = [&node, &last];
         let mut several = Vec::with_capacity(writes.len());
         for write in writes.iter().filter(|write| !write.is_empty()) {
-            let statement = transaction.prepare_cached(write.sql).await?;
+            let statement = transaction.prepare_cached(&write.sql).await?;
             several.push(async move { transaction.execute(&statement, &parameters(&write.arrays)).await });
         }
         tokio::try_join!(

@@ -156,3 +156,73 @@ CREATE TABLE session_run (
     run_id     text COLLATE "C" NOT NULL,
     PRIMARY KEY (workspace, session_id, run_id)
 );
+
+-- Sums by hour and day. Each combination that was ever used; its id is made from it. What is absent is an empty text.
+CREATE TABLE rollup_key (
+    id           uuid PRIMARY KEY,
+    workspace    uuid NOT NULL,
+    agent        text COLLATE "C" NOT NULL,
+    run_agent    text COLLATE "C" NOT NULL,
+    virtual_key  text COLLATE "C" NOT NULL,
+    member       text COLLATE "C" NOT NULL,
+    provider_key text COLLATE "C" NOT NULL,
+    provider     text COLLATE "C" NOT NULL,
+    model        text COLLATE "C" NOT NULL
+);
+CREATE INDEX rollup_key_by_agent ON rollup_key (workspace, agent);
+CREATE INDEX rollup_key_by_run_agent ON rollup_key (workspace, run_agent);
+CREATE INDEX rollup_key_by_virtual_key ON rollup_key (workspace, virtual_key);
+CREATE INDEX rollup_key_by_member ON rollup_key (workspace, member);
+
+-- `at` is the start of the bucket.
+CREATE TABLE rollup_hour (
+    workspace uuid NOT NULL,
+    at        bigint NOT NULL,
+    key       uuid NOT NULL,
+    sums      bytea NOT NULL,
+    PRIMARY KEY (workspace, at, key)
+) WITH (fillfactor = 70);
+CREATE INDEX rollup_hour_by_key ON rollup_hour (key, at);
+
+CREATE TABLE rollup_day (
+    workspace uuid NOT NULL,
+    at        bigint NOT NULL,
+    key       uuid NOT NULL,
+    sums      bytea NOT NULL,
+    PRIMARY KEY (workspace, at, key)
+) WITH (fillfactor = 70);
+CREATE INDEX rollup_day_by_key ON rollup_day (key, at);
+
+-- The property keys that are rolled up; `is_filled` when older rows are in, too.
+CREATE TABLE rollup_property (
+    workspace uuid NOT NULL,
+    property  text COLLATE "C" NOT NULL,
+    is_filled boolean NOT NULL,
+    PRIMARY KEY (workspace, property)
+);
+
+CREATE TABLE rollup_property_hour (
+    workspace uuid NOT NULL,
+    at        bigint NOT NULL,
+    is_other  bigint NOT NULL,
+    property  text COLLATE "C" NOT NULL,
+    value     text COLLATE "C" NOT NULL,
+    sums      bytea NOT NULL,
+    PRIMARY KEY (workspace, property, at, is_other, value)
+) WITH (fillfactor = 70);
+
+CREATE TABLE rollup_property_day (
+    workspace uuid NOT NULL,
+    at        bigint NOT NULL,
+    is_other  bigint NOT NULL,
+    property  text COLLATE "C" NOT NULL,
+    value     text COLLATE "C" NOT NULL,
+    sums      bytea NOT NULL,
+    PRIMARY KEY (workspace, property, at, is_other, value)
+) WITH (fillfactor = 70);
+
+-- Hours before this one were dropped and are not made again.
+CREATE TABLE rollup_hours_kept (
+    since bigint NOT NULL
+);
+INSERT INTO rollup_hours_kept (since) VALUES (-9223372036854775808);
