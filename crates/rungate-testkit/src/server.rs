@@ -145,6 +145,6 @@ fn spawn(bin: &Path, folder: &Path, port: u16, options: &ServerOptions) -> Child
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -19,6 +19,7 @@ pub async fn run(services: Arc<Services>, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            () = services.catalog.changed() => {}
             () = shutdown.cancelled() => return,
         }
         let refreshed = services.directories.refresh(&*services.catalog).await;

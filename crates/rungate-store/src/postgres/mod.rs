@@ -4,9 +4,13 @@
 //! journal and the sealing key stay in the data folder: each node has its own.
 
 mod bind;
+mod catalog;
 mod error;
+mod listener;
 mod migrate;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod url;
 

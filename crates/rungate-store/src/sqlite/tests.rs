@@ -14,12 +14,16 @@ async fn reopen(dir: &TempDir) -> Stores {
     crate::open(&StoreConfig { dir: dir.path().join("data") }).await.unwrap()
 }
 
+async fn opened() -> Option<(TempDir, Stores)> {
+    Some(open().await)
+}
+
 mod catalog {
-    crate::conformance::catalog::catalog_suite!(super::open);
+    crate::conformance::catalog::catalog_suite!(super::opened);
 }
 
 mod log {
-    crate::conformance::log::log_suite!(super::open);
+    crate::conformance::log::log_suite!(super::opened);
 }
 
 mod folder {
