@@ -4,13 +4,14 @@
 //! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded) lies beside the
 //! backends and is shared by them; a backend is a folder with the same file names as its siblings.
 //!
-//! Modules import one way only: `open`, then the backends, then `filter`, `rollup` and `view`, then `sql` and `record`.
+//! Modules import one way only: `open`, then the backends, then `filter`, `rollup` and `view`, then `folder`, `sql` and
+//! `record`.
 
 #[cfg(test)]
 mod conformance;
 mod filter;
+mod folder;
 mod open;
-#[cfg_attr(not(test), expect(dead_code, reason = "the log role follows"))]
 mod postgres;
 mod record;
 mod rollup;
@@ -18,5 +19,5 @@ mod sql;
 mod sqlite;
 mod view;
 
-pub use open::{StoreConfig, Stores, open};
+pub use open::{Database, StoreConfig, Stores, open, probe};
 pub use postgres::DatabaseUrl;
