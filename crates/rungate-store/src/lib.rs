@@ -4,16 +4,16 @@
 //! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded, how bodies are packed)
 //! lies beside the backends and is shared by them; a backend is a folder with the same file names as its siblings.
 //!
-//! Modules import one way only: `open`, then the backends, then `filter`, `rollup`, `view` and `change`, then `sql`,
-//! `record` and `block`.
+//! Modules import one way only: `open`, then the backends, then `filter`, `rollup`, `view` and `change`, then `folder`,
+//! `sql`, `record` and `block`.
 
 mod block;
 mod change;
 #[cfg(test)]
 mod conformance;
 mod filter;
+mod folder;
 mod open;
-#[expect(dead_code, reason = "the roles follow")]
 mod postgres;
 mod record;
 mod rollup;
@@ -21,5 +21,5 @@ mod sql;
 mod sqlite;
 mod view;
 
-pub use open::{StoreConfig, Stores, open};
+pub use open::{Database, StoreConfig, Stores, open, probe};
 pub use postgres::DatabaseUrl;

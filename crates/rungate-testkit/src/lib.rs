@@ -4,16 +4,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::missing_panics_doc,
     reason = "a harness fails by panicking"
 )]
 
 mod client;
+mod postgres;
 mod server;
 mod sim;
 mod tenant;
 
 pub use client::{Answer, Client, Streamed};
+pub use postgres::{TestCluster, TestDatabase, psql};
 pub use server::{OWNER_TOKEN, Server, ServerOptions};
 pub use sim::Sim;
 pub use tenant::{PROVIDER_SECRET, Tenant};

@@ -3,6 +3,7 @@
 
 pub mod folder;
 pub mod keys;
+pub mod node;
 pub mod owner;
 
 use std::path::PathBuf;
@@ -19,10 +20,10 @@ use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
-use rungate_store::{StoreConfig, Stores};
+use rungate_store::{Database, StoreConfig, Stores};
 
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::{Config, Credentials};
+use crate::config::{self, Config, Credentials};
 use crate::http::arrival::TrustedProxies;
 use crate::http::health::Health;
 use crate::http::listener::ConnectionLimits;
@@ -81,7 +82,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     let data = &config.store.data;
     folder::prepare(data).with_context(|| format!("the data folder {} cannot be used", data.display()))?;
-    let stores = open_stores(data).await?;
+    let stores = open_stores(&config.store, &*clock, &*entropy).await?;
     let keys =
         keys::open(data, credentials.sealing_key.as_ref(), &*stores.catalog, &*clock, &*entropy).await?;
     let owner =
@@ -108,7 +109,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             entropy,
         }),
         memory,
-        health: Arc::new(Health::default()),
+        health: Arc::new(Health::of(stores.kind())),
         edge,
         pipeline: PipelineSettings::of(&config.upstream, &config.limits),
         retention: RetentionDefaults::of(&config.retention),
@@ -117,11 +118,25 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     })
 }
 
-/// Opens the stores in the data folder.
-pub async fn open_stores(data: &std::path::Path) -> anyhow::Result<Stores> {
-    let config = StoreConfig { dir: data.to_owned() };
-    let opened = rungate_store::open(&config).await;
-    opened.with_context(|| format!("the store in {} cannot be opened", data.display()))
+/// Opens the stores: in the data folder, which is there, or in the database that the configuration names.
+pub async fn open_stores(
+    config: &config::Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Stores> {
+    let database = match &config.url {
+        None => None,
+        Some(url) => Some(Database {
+            url: url.clone(),
+            node: node::open(&config.data, clock, entropy)?,
+            patience: Duration::from_secs(config.wait_seconds.get()),
+        }),
+    };
+    let opened = rungate_store::open(&StoreConfig { dir: config.data.clone(), database }).await;
+    opened.with_context(|| match &config.url {
+        None => format!("the store in {} cannot be opened", config.data.display()),
+        Some(url) => format!("the store in {url} cannot be opened"),
+    })
 }
 
 async fn open_journal(config: &Config) -> anyhow::Result<Journal> {

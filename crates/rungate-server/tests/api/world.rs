@@ -188,7 +188,7 @@ impl World {
     /// A new installation at noon.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let stores = rungate_store::open(&StoreConfig { dir: dir.path().join("data") }).await.unwrap();
+        let stores = rungate_store::open(&StoreConfig::folder(dir.path().join("data"))).await.unwrap();
         let journal = JournalConfig {
             dir: dir.path().join("journal"),
             durability: Durability::Process,

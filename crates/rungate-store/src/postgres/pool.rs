@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime};
 use rungate_core::ports::StoreError;
 
 use super::error;
@@ -75,7 +75,12 @@ impl Pool {
 
     /// A connection, after a bounded wait.
     pub async fn get(&self) -> Result<Connection, StoreError> {
-        self.inner.get().await.map_err(|error| error::pool(&error))
+        self.connect().await.map_err(|error| error::pool(&error))
+    }
+
+    /// Like [`Pool::get`], for who must know why there is none.
+    pub async fn connect(&self) -> Result<Connection, PoolError> {
+        self.inner.get().await
     }
 
     /// A connection for what may be given up in the middle.

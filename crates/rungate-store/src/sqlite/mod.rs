@@ -8,7 +8,6 @@ mod bind;
 mod catalog;
 mod error;
 mod file;
-mod folder;
 mod log;
 mod migrate;
 mod pool;
@@ -21,7 +20,8 @@ use std::sync::Arc;
 
 use rungate_core::ports::{Catalog, Log, StoreError};
 
-use self::folder::Folder;
+pub(crate) use self::log::SqliteLog;
+use crate::folder::{self, Folder};
 
 /// The two roles over one data folder.
 pub(crate) struct Backend {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rungate_core::secret::{SealingKey, Secret};
+use rungate_store::DatabaseUrl;
 
 use super::Finding;
 use crate::boot::keys::SEALING_KEY_FILE;
@@ -92,6 +93,19 @@ pub fn sealing_key(data: &Path, given: Option<&Secret>) -> Finding {
         return Finding::warning(CHECK, format!("{shown} can be read by other users"), next);
     }
     Finding::ok(CHECK, format!("{shown}; keep a copy elsewhere"))
+}
+
+/// Whether the database can be reached and used.
+pub async fn database(url: &DatabaseUrl) -> Finding {
+    const CHECK: &str = "database";
+    match rungate_store::probe(url).await {
+        Ok(()) => Finding::ok(CHECK, format!("{url} answers")),
+        Err(error) => Finding::failed(
+            CHECK,
+            format!("{url}: {error}"),
+            "start PostgreSQL, or correct RUNGATE_STORE_URL; docs/postgres.md says what it needs",
+        ),
+    }
 }
 
 /// Whether there is room for what will be kept.

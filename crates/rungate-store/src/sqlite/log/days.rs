@@ -35,8 +35,9 @@ struct Known {
 }
 
 impl Days {
-    /// Lists the files of `dir`.
+    /// Lists the files of `dir`, which is made if absent.
     pub fn open(dir: PathBuf) -> Result<Self, StoreError> {
+        folder::make(&dir)?;
         let mut known = Known::default();
         for name in names(&dir)? {
             if let Some(day) = day_of(&name, "rows-", ".db") {
