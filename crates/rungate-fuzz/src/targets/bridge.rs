@@ -123,6 +123,10 @@ fn stream(bridge: Bridge, input: &Input<'_>) {
     if result.is_ok() && ended && told_end {
         assert!(meter.report().complete, "an end that is none");
     }
+    if ended && bridge == Bridge::MessagesToChat {
+        // It sees to it that blocks follow one another and are closed.
+        said::by_message_events(&out);
+    }
     if ended {
         assert!(told_end || result.is_err(), "an end that the provider did not send");
     }
