@@ -87,6 +87,10 @@ fn answer(bridge: Bridge, input: &Input<'_>) {
 
     let Ok(original) = serde_json::from_slice::<Value>(input.body) else { return };
     let Ok(whole) = serde_json::from_slice::<Value>(&translated) else { return };
+    // A tree that is printed and read again may come back with another last digit: what is streamed would differ.
+    if !serde_json::from_str(&original.to_string()).is_ok_and(|again: Value| again == original) {
+        return;
+    }
     let Some(events) = streamed::stream(bridge, &original, input) else { return };
     let (out, result) = translate(bridge, &events);
     assert_eq!(result, Ok(()), "an answer that is translated whole is refused as a stream");
