@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rungate_core::code::Code;
 use rungate_core::exchange::{ExchangeRecord, Sequence};
-use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::id::{
+    AgentId, ExchangeId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId,
+};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::StoreError;
 use tokio_postgres::Row;
@@ -70,11 +72,7 @@ pub(crate) fn plan(
     stored: &HashMap<ExchangeId, Kept>,
     repeated: &mut HashSet<Sequence>,
 ) -> Plan {
-    let mut plan = Plan {
-        exchanges: CopyRows::new(EXCHANGE.len()),
-        properties: CopyRows::new(PROPERTY.len()),
-        closed: Vec::new(),
-    };
+    let mut plan = Plan { exchanges: EXCHANGE.rows(), properties: PROPERTY.rows(), closed: Vec::new() };
     for change in changes {
         let record = change.record();
         match stored.get(&record.id) {
@@ -150,9 +148,9 @@ pub(crate) const PROPERTY: Columns<6> =
 pub(crate) struct Columns<const N: usize>([&'static str; N]);
 
 impl<const N: usize> Columns<N> {
-    /// How many there are.
-    pub const fn len(&self) -> usize {
-        N
+    /// No rows of these columns yet.
+    pub fn rows(&self) -> CopyRows {
+        CopyRows::new(N)
     }
 
     /// The statement that copies them into a table.
@@ -201,10 +199,10 @@ fn exchange<'a>(
         response_flags,
         Field::Uuid(record.id.uuid()),
         Field::Uuid(record.workspace_id.uuid()),
-        id(record.agent.id.map(|id| id.uuid())),
-        id(record.member_id.map(|id| id.uuid())),
+        id(record.agent.id.map(AgentId::uuid)),
+        id(record.member_id.map(MemberId::uuid)),
         Field::Uuid(record.virtual_key_id.uuid()),
-        id(record.provider_key_id.map(|id| id.uuid())),
+        id(record.provider_key_id.map(ProviderKeyId::uuid)),
         Field::Text(node),
         text(record.request_id.as_ref().map(RequestId::as_str)),
         text(attribution.run_id.as_ref().map(RunId::as_str)),

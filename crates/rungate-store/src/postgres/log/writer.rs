@@ -231,7 +231,9 @@ impl Prepared {
                 let (packed, mut locations) = crate::block::pack(bodies)
                     .map_err(|error| StoreError::Unavailable(format!("bodies of {day}: {error}")))?;
                 let before = i64::try_from(blocks.len()).unwrap_or(i64::MAX);
-                locations.iter_mut().for_each(|location| location.block += before);
+                for location in &mut locations {
+                    location.block += before;
+                }
                 blocks.extend(packed.into_iter().map(|block| (day, block)));
                 Ok::<_, StoreError>(locations)
             })?;
