@@ -7,6 +7,7 @@ mod bind;
 mod catalog;
 mod error;
 mod listener;
+mod log;
 mod migrate;
 mod pool;
 #[cfg(test)]
@@ -22,9 +23,9 @@ use std::time::Duration;
 use rungate_core::ports::{Catalog, Log, StoreError};
 
 use self::catalog::PostgresCatalog;
+use self::log::PostgresLog;
 use crate::folder::Folder;
 use crate::open::Database;
-use crate::sqlite::SqliteLog;
 
 pub use self::url::DatabaseUrl;
 
@@ -36,7 +37,7 @@ pub(crate) async fn probe(url: &DatabaseUrl) -> Result<(), StoreError> {
 /// The two roles over one database, for the node that has the data folder.
 pub(crate) struct Backend {
     catalog: Arc<PostgresCatalog>,
-    log: Arc<SqliteLog>,
+    log: Arc<PostgresLog>,
     folder: Arc<Folder>,
 }
 
@@ -44,10 +45,10 @@ impl Backend {
     /// Locks the data folder, waits for the server and brings the tables up to date.
     pub async fn open(dir: &Path, database: &Database) -> Result<Self, StoreError> {
         let folder = Arc::new(Folder::open(dir)?);
-        let Database { url, patience, .. } = database;
+        let Database { url, node, patience } = database;
         wait::until_reachable(url, *patience).await?;
         let catalog = Arc::new(PostgresCatalog::open(url).await?);
-        let log = Arc::new(SqliteLog::open(&folder)?);
+        let log = Arc::new(PostgresLog::open(url, &node.to_string()).await?);
         Ok(Self { catalog, log, folder })
     }
 
