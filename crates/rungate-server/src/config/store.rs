@@ -12,8 +12,8 @@ section! {
     Store {
         /// The data folder, made at the first start. One server at a time.
         data: PathBuf = PathBuf::from("./rungate-data");
-        /// The PostgreSQL database (15 or newer) that resources are kept in instead; see docs/postgres.md. The
-        /// journal and the sealing key stay in the data folder. Better given in the environment, since it holds a password.
+        /// The PostgreSQL database (15 or newer) to keep everything in but the journal and the sealing key, which stay in
+        /// the data folder; see docs/postgres.md. It holds a password, so better give it in the environment.
         url: Option<DatabaseUrl> = None;
         /// How long the start waits for that database, in seconds.
         wait_seconds: Whole<0, 3600> = Whole::new(60);

@@ -178,7 +178,7 @@ fn the_address_of_a_database_is_checked_and_its_password_never_shown() {
         Config::load(&Sources { environment, ..Sources::default() })
     };
     for bad in
-        ["mysql://u:hunter2@h/d", "postgres://u:hun@ter2/3@h/d:x", "postgres://u:hunter2@h/d?sslmode=maybe"]
+        ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d", "postgres://u:hunter2@h/d?sslmode=maybe"]
     {
         let error = load(bad).unwrap_err().to_string();
         assert!(

@@ -72,7 +72,11 @@ pub(crate) fn plan(
     stored: &HashMap<ExchangeId, Kept>,
     repeated: &mut HashSet<Sequence>,
 ) -> Plan {
-    let mut plan = Plan { exchanges: EXCHANGE.rows(), properties: PROPERTY.rows(), closed: Vec::new() };
+    let mut plan = Plan {
+        exchanges: CopyRows::new(EXCHANGE.len()),
+        properties: CopyRows::new(PROPERTY.len()),
+        closed: Vec::new(),
+    };
     for change in changes {
         let record = change.record();
         match stored.get(&record.id) {
@@ -99,7 +103,7 @@ pub(crate) fn plan(
 }
 
 /// The columns of [`exchange`].
-pub(crate) const EXCHANGE: Columns<38> = Columns([
+pub(crate) const EXCHANGE: [&str; 38] = [
     "day",
     "status",
     "is_error",
@@ -138,25 +142,14 @@ pub(crate) const EXCHANGE: Columns<38> = Columns([
     "response_id",
     "search",
     "record",
-]);
+];
 
 /// The columns of [`properties`].
-pub(crate) const PROPERTY: Columns<6> =
-    Columns(["day", "created_at", "workspace", "exchange", "key", "value"]);
+pub(crate) const PROPERTY: [&str; 6] = ["day", "created_at", "workspace", "exchange", "key", "value"];
 
-/// Names of columns.
-pub(crate) struct Columns<const N: usize>([&'static str; N]);
-
-impl<const N: usize> Columns<N> {
-    /// No rows of these columns yet.
-    pub fn rows(&self) -> CopyRows {
-        CopyRows::new(N)
-    }
-
-    /// The statement that copies them into a table.
-    pub fn copy(&self, table: &str) -> String {
-        format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", self.0.join(", "))
-    }
+/// The statement that copies columns into a table.
+pub(crate) fn copy(table: &str, columns: &[&str]) -> String {
+    format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "))
 }
 
 fn exchange<'a>(

@@ -125,7 +125,7 @@ fn shared(node: u64, count: u64) -> Vec<Vec<Sequenced>> {
         other.attribution.run_id = Some(RunId::parse(&format!("run-{}", 2 - number % 3)).unwrap());
         other.attribution.session_id = Some(SessionId::parse(&format!("ses-{}", 1 - number % 2)).unwrap());
         let entries = [opened(&record), opened(&other), closed(&record), closed(&other)];
-        let entries = if node % 2 == 0 {
+        let entries = if node.is_multiple_of(2) {
             entries.to_vec()
         } else {
             vec![entries[1].clone(), entries[0].clone(), entries[3].clone(), entries[2].clone()]
