@@ -6,6 +6,7 @@
 mod check;
 mod cost;
 mod diff;
+pub mod import;
 mod price;
 mod text;
 
