@@ -87,3 +87,6 @@ impl Prices {
         found.ok_or_else(|| StoreError::Corrupt(format!("price snapshot {id} is not stored")))
     }
 }
+
+#[cfg(test)]
+mod tests;
