@@ -46,7 +46,7 @@ pub struct FieldChange {
 impl Change<'_> {
     /// Whether the model had a price and has none now.
     pub fn loses_its_price(&self) -> bool {
-        self.model.price.is_none()
+        self.model.prices.is_empty()
     }
 }
 
@@ -73,7 +73,7 @@ pub fn diff<'a>(first: &'a Catalogue, second: &'a Catalogue) -> Diff<'a> {
 }
 
 fn change<'a>(old: &Model, new: &'a Model) -> Option<Change<'a>> {
-    if old.price == new.price {
+    if old.prices == new.prices {
         return None;
     }
     let (before, after) = (fields(old), fields(new));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::PriceOverride;
-use rungate_llm::providers;
+use rungate_llm::catalog::Model;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -41,8 +41,10 @@ pub async fn get(
     let catalogue = services.prices.load_full();
     let snapshot = catalogue.snapshot_id();
     if id == snapshot {
-        let all = providers::ALL.iter().flat_map(|provider| catalogue.of_provider(provider.id));
-        let models = all.map(|model| ModelView::new(model, snapshot)).collect();
+        let prices =
+            |model: &Model| (!model.prices.is_empty()).then(|| serde_json::to_value(&model.prices).ok());
+        let all = catalogue.models().iter();
+        let models = all.map(|model| ModelView::new(model, prices(model).flatten(), snapshot)).collect();
         return Ok(ok(SnapshotView { id, kind: "catalogue", models }));
     }
     let own: Option<Uuid> = id.strip_prefix("override-").and_then(|id| id.parse().ok());
