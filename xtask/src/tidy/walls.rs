@@ -8,7 +8,7 @@ use super::Findings;
 use super::sources::{Source, code_of, has_word};
 
 /// Dependencies, and the only crates that may have them.
-const DEPENDENCIES: [(&str, &[&str]); 9] = [
+const DEPENDENCIES: [(&str, &[&str]); 10] = [
     ("axum", &["rungate-server"]),
     ("tower-http", &["rungate-server"]),
     ("rusqlite", &["rungate-store"]),
@@ -18,6 +18,7 @@ const DEPENDENCIES: [(&str, &[&str]); 9] = [
     ("clickhouse", &["rungate-store"]),
     ("hyper-rustls", &["rungate-gateway", "rungate-server"]),
     ("reqwest", &[]),
+    ("rungate-bench", &[]),
 ];
 /// What makes a connection over HTTP, and the only crates that may.
 const CLIENTS: [&str; 3] = ["hyper::client", "client::legacy", "hyper_rustls"];

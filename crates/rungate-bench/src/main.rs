@@ -1,0 +1,7 @@
+//! `rungate-bench`
+
+mod cli;
+
+fn main() -> anyhow::Result<()> {
+    cli::run()
+}
