@@ -35,7 +35,7 @@ pub fn merge(sources: &Sources, now: Timestamp) -> (Vec<Listing>, Vec<Difference
         let (first_source, first) = stated.first()?;
         let priced: Vec<(Source, &Prices)> = stated
             .iter()
-            .filter(|(_, listing)| !listing.prices.is_empty())
+            .filter(|(_, listing)| !listing.prices.is_empty() && asks_alike(listing.mode, first.mode))
             .map(|(source, listing)| (*source, &listing.prices))
             .collect();
         let offered = *first_source == Source::LiteLlm || !covered.contains(name.0);
@@ -49,6 +49,12 @@ pub fn merge(sources: &Sources, now: Timestamp) -> (Vec<Listing>, Vec<Difference
     });
     let models = models.collect();
     (models, differences)
+}
+
+/// Whether a price for the one use can be that for the other: what is written is all asked for alike.
+fn asks_alike(one: &str, other: &str) -> bool {
+    let writes = |mode: &str| ["chat", "responses", "completion"].contains(&mode);
+    one == other || (writes(one) && writes(other))
 }
 
 fn taken(priced: &[(Source, &Prices)], now: Timestamp) -> Option<(Source, Prices)> {
