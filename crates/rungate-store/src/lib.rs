@@ -10,9 +10,12 @@
 mod conformance;
 mod filter;
 mod open;
+#[expect(dead_code, reason = "the roles follow")]
+mod postgres;
 mod record;
 mod sql;
 mod sqlite;
 mod view;
 
 pub use open::{StoreConfig, Stores, open};
+pub use postgres::DatabaseUrl;

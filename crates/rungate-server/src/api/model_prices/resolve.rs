@@ -81,7 +81,7 @@ pub async fn resolve(
         found.prices = serde_json::to_value(&own.price).ok();
     } else if let Some(listed) = catalogue.model(provider, model) {
         found.listed_as = Some(listed.id.to_string());
-        if let Some(price) = &listed.price {
+        if let Some(price) = listed.price_at(at) {
             found.price_source = Some("catalogue");
             found.price_snapshot_id = Some(catalogue.snapshot_id().to_owned());
             found.prices = serde_json::to_value(price).ok();

@@ -138,7 +138,7 @@ pub async fn create(
 
 /// What is allowed, but more often wrong than right.
 fn warnings(old: &Catalogue, new: &Catalogue, found: &Diff<'_>) -> Vec<String> {
-    let had_a_price = |model: &&Model| model.price.is_some();
+    let had_a_price = |model: &&Model| !model.prices.is_empty();
     let gone: Vec<String> = found.removed.iter().copied().filter(had_a_price).map(name).collect();
     let lost: Vec<String> = found
         .changed

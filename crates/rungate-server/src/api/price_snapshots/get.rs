@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::PriceOverride;
+use rungate_llm::catalog::Model;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -41,7 +42,10 @@ pub async fn get(
 ) -> Result<Response, ApiError> {
     if let Some(catalogue) = named::find(&services, &id).await? {
         let snapshot = catalogue.snapshot_id();
-        let models = catalogue.models().iter().map(|model| ModelView::new(model, snapshot)).collect();
+        let prices =
+            |model: &Model| (!model.prices.is_empty()).then(|| serde_json::to_value(&model.prices).ok());
+        let all = catalogue.models().iter();
+        let models = all.map(|model| ModelView::new(model, prices(model).flatten(), snapshot)).collect();
         return Ok(ok(SnapshotView { id: snapshot.to_owned(), kind: "catalogue", models }));
     }
     let own: Option<Uuid> = id.strip_prefix("override-").and_then(|id| id.parse().ok());

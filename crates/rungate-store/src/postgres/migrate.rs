@@ -1,0 +1,105 @@
+//! Brings a database to the current schema: numbered SQL, forward only, never edited once merged.
+
+use rungate_core::ports::StoreError;
+use tokio_postgres::Transaction;
+
+use super::error::{OrStoreError, column};
+use super::pool::Connection;
+
+/// One step of a schema.
+#[derive(Debug)]
+pub(crate) struct Migration {
+    /// Its name, such as `0001_documents`; its number is its place in the list, from 1.
+    pub name: &'static str,
+    /// What it does.
+    pub sql: &'static str,
+}
+
+/// The steps of one role's tables.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// The role.
+    pub role: &'static str,
+    /// Its steps.
+    pub steps: &'static [Migration],
+}
+
+/// The tables of the catalog.
+pub(crate) const CONTROL: Schema = Schema {
+    role: "control",
+    steps: &[Migration {
+        name: "0001_documents",
+        sql: include_str!("migrations/control/0001_documents.sql"),
+    }],
+};
+
+/// One node at a time looks at the schema of a database; the number only has to be ours.
+const LOCK: i64 = 0x7275_6e67_6174_6531;
+
+/// Applies the steps that are missing, all or none, while other nodes wait.
+///
+/// Refuses a database of a newer schema, and one whose applied steps are not ours.
+pub(crate) async fn migrate(connection: &mut Connection, schema: &Schema) -> Result<(), StoreError> {
+    let transaction = connection.transaction().await.or_store()?;
+    // A step may take long, and so may another node's. PostgreSQL 15 has no CREATE TABLE without a note when it exists.
+    transaction
+        .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '120s'; SET LOCAL client_min_messages = warning")
+        .await
+        .or_store()?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.or_store()?;
+    transaction
+        .batch_execute(
+            "CREATE TABLE IF NOT EXISTS migration (role text NOT NULL, number bigint NOT NULL, name text NOT NULL, \
+             checksum bigint NOT NULL, PRIMARY KEY (role, number))",
+        )
+        .await
+        .or_store()?;
+    let done = verify(&transaction, schema).await?;
+    for (place, step) in schema.steps.iter().enumerate().skip(done) {
+        transaction.batch_execute(step.sql).await.or_store()?;
+        transaction
+            .execute(
+                "INSERT INTO migration (role, number, name, checksum) VALUES ($1, $2, $3, $4)",
+                &[&schema.role, &number_of(place + 1), &step.name, &checksum(step)],
+            )
+            .await
+            .or_store()?;
+    }
+    transaction.commit().await.or_store()
+}
+
+/// How many steps the database has, all of them known to be ours.
+async fn verify(transaction: &Transaction<'_>, schema: &Schema) -> Result<usize, StoreError> {
+    let Schema { role, steps } = schema;
+    let rows = transaction
+        .query("SELECT number, name, checksum FROM migration WHERE role = $1 ORDER BY number", &[role])
+        .await
+        .or_store()?;
+    for row in &rows {
+        let number: i64 = column(row, 0)?;
+        let place = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let Some(step) = steps.get(place) else {
+            return Err(StoreError::Unavailable(format!(
+                "the database has {role} schema {number}, which is newer than this version of Rungate knows ({}); \
+                 start the version that wrote it, or a newer one",
+                steps.len()
+            )));
+        };
+        let (their_name, their_checksum): (String, i64) = (column(row, 1)?, column(row, 2)?);
+        if their_name != step.name || their_checksum != checksum(step) {
+            return Err(StoreError::Unavailable(format!(
+                "the database has {role} schema step {their_name}, which differs from {} of this version of Rungate",
+                step.name
+            )));
+        }
+    }
+    Ok(rows.len())
+}
+
+fn number_of(steps: usize) -> i64 {
+    i64::try_from(steps).unwrap_or(i64::MAX)
+}
+
+fn checksum(step: &Migration) -> i64 {
+    i64::from(crc32fast::hash(step.sql.as_bytes()))
+}
