@@ -70,6 +70,7 @@ struct Shape {
 #[serde(untagged)]
 enum Fields {
     Provider {
+        #[expect(clippy::zero_sized_map_values, reason = "an object stands there, of which the names count")]
         models: BTreeMap<String, IgnoredAny>,
     },
     Model {
