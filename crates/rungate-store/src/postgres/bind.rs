@@ -65,10 +65,29 @@ const INDEXED_BYTES: usize = 1_100;
 
 /// A text as columns with an index keep it: storable, and with a checksum in place of what is too long.
 pub(crate) fn indexed(text: &str) -> Cow<'_, str> {
+    let text = storable(text);
     if text.len() <= INDEXED_BYTES {
-        return storable(text);
+        return text;
     }
-    let start = &text[..text.floor_char_boundary(INDEXED_BYTES)];
+    // With room for the rest, so that it stays as it is when it is made indexable again.
+    let start = &text[..text.floor_char_boundary(INDEXED_BYTES - 40)];
     let checksum = crc32fast::hash(text.as_bytes());
-    Cow::Owned(storable(&format!("{start}… {} {checksum:08x}", text.len())).into_owned())
+    Cow::Owned(format!("{start}… {} {checksum:08x}", text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_made_storable_and_indexable_once() {
+        let long = "ä\0".repeat(900);
+        for text in ["", "plain", "a\0b", &long, &format!("{long}x")] {
+            let kept = indexed(text).into_owned();
+            assert!(!kept.contains('\0') && kept.len() <= INDEXED_BYTES, "{kept}");
+            assert_eq!(indexed(&kept), kept);
+        }
+        assert_ne!(indexed(&long), indexed(&format!("{long}x")));
+        assert_eq!(restored(&storable("a\0b")), "a\0b");
+    }
 }

@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use rungate_core::ports::{Catalog, Log, StoreError};
 
-pub(crate) use self::log::SqliteLog;
 use crate::folder::{self, Folder};
 
 /// The two roles over one data folder.

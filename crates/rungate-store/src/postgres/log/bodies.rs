@@ -20,20 +20,16 @@ pub(crate) type Blocks = Vec<(Day, Block)>;
 
 /// Writes blocks under their numbers.
 pub(crate) fn write(blocks: Blocks, numbers: &[i64]) -> Write {
-    let mut columns: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<i64>, Vec<Vec<u8>>) = Default::default();
-    for ((day, block), number) in blocks.into_iter().zip(numbers) {
-        columns.0.push(day.days());
-        columns.1.push(i64::from(block.raw_bytes));
-        columns.2.push(*number);
-        columns.3.push(i64::from(block.checksum));
-        columns.4.push(block.compressed);
-    }
+    let of =
+        |(day, block): &(Day, Block)| (day.days(), i64::from(block.raw_bytes), i64::from(block.checksum));
+    let (days, sizes, checksums): (Vec<i32>, Vec<i64>, Vec<i64>) = blocks.iter().map(of).collect();
+    let data: Vec<Vec<u8>> = blocks.into_iter().map(|(_, block)| block.compressed).collect();
     let arrays: Vec<Array> = vec![
-        Box::new(columns.0),
-        Box::new(columns.1),
-        Box::new(columns.2),
-        Box::new(columns.3),
-        Box::new(columns.4),
+        Box::new(days),
+        Box::new(sizes),
+        Box::new(numbers.to_vec()),
+        Box::new(checksums),
+        Box::new(data),
     ];
     Write {
         sql: "INSERT INTO body (day, raw_bytes, block, checksum, data) \

@@ -17,8 +17,8 @@ use crate::record;
 /// The partition of open exchanges.
 pub(crate) const OPEN: i32 = -1;
 
-/// The last day a partition is named after, 9999-12-31; later ones share it.
-const LAST: Day = Day::from_days(2_932_896);
+/// The last day a partition is named after, 9999-12-29; later ones share it.
+const LAST: Day = Day::from_days(2_932_894);
 
 /// One node at a time makes or drops partitions; the number only has to be ours.
 const LOCK: i64 = 0x7275_6e67_6174_6532;

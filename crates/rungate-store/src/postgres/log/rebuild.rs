@@ -163,11 +163,15 @@ impl Pass<'_> {
             match &self.scope {
                 Scope::Exchanges => {
                     first_agents.read(&records).await?;
-                    records.iter().for_each(|record| made.add(record, first_agents.of(record)));
+                    for record in &records {
+                        made.add(record, first_agents.of(record));
+                    }
                     rebuilt.exchanges += records.len() as u64;
                 }
                 Scope::Property(_, key) => {
-                    records.iter().for_each(|record| made.add_property(record, key, MAX_ROLLUP_VALUES));
+                    for record in &records {
+                        made.add_property(record, key, MAX_ROLLUP_VALUES);
+                    }
                 }
             }
         }

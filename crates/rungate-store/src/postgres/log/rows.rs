@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rungate_core::code::Code;
 use rungate_core::exchange::{ExchangeRecord, Sequence};
-use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::id::{
+    AgentId, ExchangeId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId,
+};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::StoreError;
 use tokio_postgres::Row;
@@ -101,7 +103,7 @@ pub(crate) fn plan(
 }
 
 /// The columns of [`exchange`].
-pub(crate) const EXCHANGE: Columns<38> = Columns([
+pub(crate) const EXCHANGE: [&str; 38] = [
     "day",
     "status",
     "is_error",
@@ -140,25 +142,14 @@ pub(crate) const EXCHANGE: Columns<38> = Columns([
     "response_id",
     "search",
     "record",
-]);
+];
 
 /// The columns of [`properties`].
-pub(crate) const PROPERTY: Columns<6> =
-    Columns(["day", "created_at", "workspace", "exchange", "key", "value"]);
+pub(crate) const PROPERTY: [&str; 6] = ["day", "created_at", "workspace", "exchange", "key", "value"];
 
-/// Names of columns.
-pub(crate) struct Columns<const N: usize>([&'static str; N]);
-
-impl<const N: usize> Columns<N> {
-    /// How many there are.
-    pub const fn len(&self) -> usize {
-        N
-    }
-
-    /// The statement that copies them into a table.
-    pub fn copy(&self, table: &str) -> String {
-        format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", self.0.join(", "))
-    }
+/// The statement that copies columns into a table.
+pub(crate) fn copy(table: &str, columns: &[&str]) -> String {
+    format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "))
 }
 
 fn exchange<'a>(
@@ -201,10 +192,10 @@ fn exchange<'a>(
         response_flags,
         Field::Uuid(record.id.uuid()),
         Field::Uuid(record.workspace_id.uuid()),
-        id(record.agent.id.map(|id| id.uuid())),
-        id(record.member_id.map(|id| id.uuid())),
+        id(record.agent.id.map(AgentId::uuid)),
+        id(record.member_id.map(MemberId::uuid)),
         Field::Uuid(record.virtual_key_id.uuid()),
-        id(record.provider_key_id.map(|id| id.uuid())),
+        id(record.provider_key_id.map(ProviderKeyId::uuid)),
         Field::Text(node),
         text(record.request_id.as_ref().map(RequestId::as_str)),
         text(attribution.run_id.as_ref().map(RunId::as_str)),

@@ -231,7 +231,9 @@ impl Prepared {
                 let (packed, mut locations) = crate::block::pack(bodies)
                     .map_err(|error| StoreError::Unavailable(format!("bodies of {day}: {error}")))?;
                 let before = i64::try_from(blocks.len()).unwrap_or(i64::MAX);
-                locations.iter_mut().for_each(|location| location.block += before);
+                for location in &mut locations {
+                    location.block += before;
+                }
                 blocks.extend(packed.into_iter().map(|block| (day, block)));
                 Ok::<_, StoreError>(locations)
             })?;
@@ -302,8 +304,8 @@ impl Statements {
             lock_sessions: prepare(views::LOCK_SESSIONS.to_owned()).await?,
             known_members: prepare(views::KNOWN_MEMBERS.to_owned()).await?,
             delete_open: prepare(open).await?,
-            copy_exchanges: prepare(rows::EXCHANGE.copy("exchange")).await?,
-            copy_properties: prepare(rows::PROPERTY.copy("property")).await?,
+            copy_exchanges: prepare(rows::copy("exchange", &rows::EXCHANGE)).await?,
+            copy_properties: prepare(rows::copy("property", &rows::PROPERTY)).await?,
             set_cursor: prepare("UPDATE cursor SET sequence = $2 WHERE node = $1".to_owned()).await?,
         })
     }

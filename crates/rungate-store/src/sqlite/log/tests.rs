@@ -217,7 +217,7 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
     writer.apply(&numbered(1, journal(11, OURS, 60))).unwrap();
     let right = bench.state();
     let views = Connection::open(bench.days().views()).unwrap();
-    let damages = [
+    let damage_done = [
         "DELETE FROM rollup_day WHERE key = (SELECT min(key) FROM rollup_day)",
         "UPDATE rollup_hour SET sums = x'00' WHERE key = (SELECT max(key) FROM rollup_hour)",
         "UPDATE rollup_hour SET sums = (SELECT sums FROM rollup_day ORDER BY length(sums) DESC LIMIT 1)",
@@ -227,7 +227,7 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
         "DELETE FROM rollup_day; DELETE FROM rollup_hour; DELETE FROM rollup_key",
     ];
     let days = bench.days().listed(None, None, Order::Asc);
-    for damage in damages {
+    for damage in damage_done {
         views.execute_batch(damage).unwrap();
         let damaged = bench.state();
         let mut rebuild =

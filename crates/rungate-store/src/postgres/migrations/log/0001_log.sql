@@ -59,17 +59,18 @@ CREATE TABLE exchange (
     record            text COLLATE "C" NOT NULL,
     PRIMARY KEY (id, day)
 ) PARTITION BY RANGE (day);
+-- Each ends in the order of lists, so that the first rows of a list are the first of its index.
 CREATE INDEX exchange_by_time ON exchange (workspace, created_at, id);
-CREATE INDEX exchange_by_key ON exchange (workspace, virtual_key_id, created_at);
-CREATE INDEX exchange_by_agent ON exchange (workspace, agent_external_id, created_at);
-CREATE INDEX exchange_by_agent_id ON exchange (workspace, agent_id, created_at) WHERE agent_id IS NOT NULL;
-CREATE INDEX exchange_by_request_id ON exchange (workspace, request_id, created_at) WHERE request_id IS NOT NULL;
-CREATE INDEX exchange_by_run ON exchange (workspace, run_id, created_at) WHERE run_id IS NOT NULL;
-CREATE INDEX exchange_by_session ON exchange (workspace, session_id, created_at) WHERE session_id IS NOT NULL;
-CREATE INDEX exchange_by_trace ON exchange (workspace, trace_id, created_at) WHERE trace_id IS NOT NULL;
-CREATE INDEX exchange_by_user ON exchange (workspace, user_id, created_at) WHERE user_id IS NOT NULL;
-CREATE INDEX exchange_by_response_id ON exchange (workspace, response_id, created_at) WHERE response_id IS NOT NULL;
-CREATE INDEX exchange_by_error ON exchange (workspace, created_at) WHERE is_error = 1;
+CREATE INDEX exchange_by_key ON exchange (workspace, virtual_key_id, created_at, id);
+CREATE INDEX exchange_by_agent ON exchange (workspace, agent_external_id, created_at, id);
+CREATE INDEX exchange_by_agent_id ON exchange (workspace, agent_id, created_at, id) WHERE agent_id IS NOT NULL;
+CREATE INDEX exchange_by_request_id ON exchange (workspace, request_id, created_at, id) WHERE request_id IS NOT NULL;
+CREATE INDEX exchange_by_run ON exchange (workspace, run_id, created_at, id) WHERE run_id IS NOT NULL;
+CREATE INDEX exchange_by_session ON exchange (workspace, session_id, created_at, id) WHERE session_id IS NOT NULL;
+CREATE INDEX exchange_by_trace ON exchange (workspace, trace_id, created_at, id) WHERE trace_id IS NOT NULL;
+CREATE INDEX exchange_by_user ON exchange (workspace, user_id, created_at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX exchange_by_response_id ON exchange (workspace, response_id, created_at, id) WHERE response_id IS NOT NULL;
+CREATE INDEX exchange_by_error ON exchange (workspace, created_at, id) WHERE is_error = 1;
 -- Every row of it is soon deleted.
 CREATE TABLE exchange_open PARTITION OF exchange FOR VALUES FROM (-1) TO (0)
     WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
