@@ -192,5 +192,5 @@ fn the_address_of_a_database_is_checked_and_its_password_never_shown() {
     let mut config = loaded.config;
     let shown: Vec<_> = config.sections_mut().iter().flat_map(|(_, section)| section.keys()).collect();
     let url = shown.iter().find(|key| key.name == "url").unwrap();
-    assert_eq!(url.value.as_deref(), Some("\"postgres://u@h/d\""));
+    assert_eq!(url.value.as_deref(), Some("\"postgres://u@h:5432/d\""));
 }
