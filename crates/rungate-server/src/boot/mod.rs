@@ -5,6 +5,7 @@ pub mod folder;
 pub mod keys;
 pub mod owner;
 mod prices;
+pub mod sealed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
+    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
@@ -105,7 +106,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             prices,
             egress,
             client,
-            sealing_key: keys.sealing_key,
+            keyring: keys.keyring,
             hasher: keys.hasher,
             clock,
             entropy,

@@ -12,6 +12,7 @@ mod owner_token;
 mod prices;
 pub mod render;
 mod runs;
+mod sealing_key;
 mod serve;
 mod sim;
 
@@ -49,6 +50,9 @@ enum Command {
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
+    /// Replace the key that seals provider keys, check it, or begin anew without it
+    #[command(subcommand)]
+    SealingKey(sealing_key::Command),
     /// Check the configuration, or print an example of it
     #[command(subcommand)]
     Config(config::Command),
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Prices(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
+        Command::SealingKey(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Openapi(command) => command.run(),
         Command::Completions(command) => command.run(),
