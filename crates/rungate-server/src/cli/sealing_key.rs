@@ -172,21 +172,22 @@ impl Opened {
             });
             return Ok(out::print(&to_json(&report)?)?);
         }
-        let mut text = format!("Everything is sealed with the key {current} now.\n");
-        if let Some(token) = &owner_token {
-            text += &format!(
+        let tokens = owner_token.as_ref().map_or_else(String::new, |token| {
+            format!(
                 "\nThe owner token is now:\n\n    {}\n\nVirtual keys no longer work: POST /api/v1/virtual-keys/{{id}}/rotate \
                  gives each a new token.\nPersonal access tokens were revoked: make new ones.\n",
                 token.expose()
-            );
-        }
-        if !provider_keys.is_empty() {
-            let rows: String = provider_keys.iter().map(row).collect();
-            text += &format!(
+            )
+        });
+        let rows: String = provider_keys.iter().map(row).collect();
+        let secrets = if rows.is_empty() {
+            rows
+        } else {
+            format!(
                 "\nThese provider keys need their secret again, by POST /api/v1/provider-keys/{{id}}/rotate:\n{rows}"
-            );
-        }
-        Ok(out::print(&text)?)
+            )
+        };
+        Ok(out::print(&format!("Everything is sealed with the key {current} now.\n{tokens}{secrets}"))?)
     }
 }
 
