@@ -20,3 +20,8 @@ mod view;
 
 pub use open::{StoreConfig, Stores, open};
 pub use postgres::DatabaseUrl;
+
+/// Copies of a data folder, taken while it is written.
+pub mod backup {
+    pub use crate::sqlite::backup::{Contents, copy_catalog, copy_log, inspect};
+}

@@ -45,7 +45,11 @@ pub struct Server {
 impl Server {
     /// Starts `bin serve` on a fresh data folder and a free port, open to loopback upstreams, and waits until it is ready.
     pub async fn start(bin: &Path, options: ServerOptions) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(bin, tempfile::tempdir().unwrap(), options).await
+    }
+
+    /// The same with the data that lies in `folder` as `data`.
+    pub async fn start_in(bin: &Path, folder: TempDir, options: ServerOptions) -> Self {
         let port = free_port();
         let child = spawn(bin, folder.path(), port, &options);
         let origin = format!("http://127.0.0.1:{port}");

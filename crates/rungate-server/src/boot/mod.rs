@@ -123,6 +123,11 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
 /// Opens the stores in the data folder.
 pub async fn open_stores(data: &std::path::Path) -> anyhow::Result<Stores> {
+    anyhow::ensure!(
+        !data.join(folder::RESTORING).exists(),
+        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
+        data.display()
+    );
     let config = StoreConfig { dir: data.to_owned() };
     let opened = rungate_store::open(&config).await;
     opened.with_context(|| format!("the store in {} cannot be opened", data.display()))

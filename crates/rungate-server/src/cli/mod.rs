@@ -1,5 +1,6 @@
 //! The command line: one file per command, and one line in [`Command`].
 
+mod backup;
 pub mod client;
 mod completions;
 mod config;
@@ -47,6 +48,10 @@ enum Command {
     Prices(prices::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
+    /// Back up the data folder, also while a server runs on it
+    Backup(backup::Backup),
+    /// Make a data folder from a backup
+    Restore(backup::Restore),
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
@@ -72,6 +77,8 @@ pub fn run() -> ExitCode {
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::SealingKey(command) => command.run(),
         Command::Config(command) => command.run(),
