@@ -163,16 +163,10 @@ fn open_still(dir: &Path, name: &str, schema: Schema, check: &str) -> Result<Con
 }
 
 fn still_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                uri.push(char::from(*byte))
-            }
-            other => uri += &format!("%{other:02X}"),
-        }
-    }
-    uri + "?immutable=1"
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._".contains(byte);
+    let shown = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    let path: String = path.as_os_str().as_bytes().iter().map(shown).collect();
+    format!("file:{path}?immutable=1")
 }
 
 fn count(connection: &Connection, sql: &str) -> Result<u64, StoreError> {
