@@ -6,6 +6,7 @@ pub mod keys;
 pub mod node;
 pub mod owner;
 mod prices;
+pub mod sealed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
+    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
@@ -106,7 +107,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             prices,
             egress,
             client,
-            sealing_key: keys.sealing_key,
+            keyring: keys.keyring,
             hasher: keys.hasher,
             clock,
             entropy,
@@ -127,19 +128,35 @@ pub async fn open_stores(
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<Stores> {
+    ensure_whole(&config.data)?;
     let database = match &config.url {
-        None => None,
-        Some(url) => Some(Database {
+        None => return open_folder(&config.data).await,
+        Some(url) => Database {
             url: url.clone(),
             node: node::open(&config.data, clock, entropy)?,
             patience: Duration::from_secs(config.wait_seconds.get()),
-        }),
+        },
     };
-    let opened = rungate_store::open(&StoreConfig { dir: config.data.clone(), database }).await;
-    opened.with_context(|| match &config.url {
-        None => format!("the store in {} cannot be opened", config.data.display()),
-        Some(url) => format!("the store in {url} cannot be opened"),
-    })
+    let url = database.url.clone();
+    let opened =
+        rungate_store::open(&StoreConfig { dir: config.data.clone(), database: Some(database) }).await;
+    opened.with_context(|| format!("the store in {url} cannot be opened"))
+}
+
+/// Opens the stores of a data folder that holds everything.
+pub async fn open_folder(data: &std::path::Path) -> anyhow::Result<Stores> {
+    ensure_whole(data)?;
+    let opened = rungate_store::open(&StoreConfig::folder(data.to_owned())).await;
+    opened.with_context(|| format!("the store in {} cannot be opened", data.display()))
+}
+
+fn ensure_whole(data: &std::path::Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !data.join(folder::RESTORING).exists(),
+        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
+        data.display()
+    );
+    Ok(())
 }
 
 async fn open_journal(config: &Config) -> anyhow::Result<Journal> {

@@ -31,7 +31,9 @@ use super::folder::Folder;
 use super::pool::Pool;
 use super::worker::Worker;
 
+pub(crate) use self::bodies::check_blocks;
 use self::days::Days;
+pub(crate) use self::days::day_files;
 use self::reader::{Lookup, Reader};
 use self::writer::LogWriter;
 
