@@ -162,7 +162,7 @@ mod tests {
         for source in Source::ALL {
             let mut seen = std::collections::BTreeSet::new();
             for name in KNOWN.iter().flat_map(|known| names(known, source)) {
-                assert!(seen.insert(name), "{} of {source:?} stands twice", name);
+                assert!(seen.insert(name), "{name} of {source:?} stands twice");
             }
         }
         for provider in rungate_llm::providers::ALL {
