@@ -1,7 +1,7 @@
 # Thin commands over cargo and scripts/. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check
+.PHONY: help demo run test check bench fuzz
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,3 +22,13 @@ check: ## Quick: format, lints, repository checks, Rust tests without the slow o
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo xtask tidy
 	scripts/rust-tests.sh --quick
+
+bench: ## Measure against nginx, in about five minutes after building (BENCH=full: longer); writes bench/RESULTS.md.
+	cargo build --release -p rungate-server -p rungate-bench
+	cargo run --release -p rungate-bench -- run
+
+TARGET ?= sse
+SECONDS ?= 60
+
+fuzz: ## Look for bytes that break a reader, guided by coverage: make fuzz TARGET=journal SECONDS=600
+	scripts/fuzz.sh $(TARGET) $(SECONDS)

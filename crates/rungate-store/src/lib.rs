@@ -4,7 +4,7 @@
 //! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded) lies beside the
 //! backends and is shared by them; a backend is a folder with the same file names as its siblings.
 //!
-//! Modules import one way only: `open`, then the backends, then `filter` and `view`, then `sql` and `record`.
+//! Modules import one way only: `open`, then the backends, then `filter`, `rollup` and `view`, then `sql` and `record`.
 
 #[cfg(test)]
 mod conformance;
@@ -13,6 +13,7 @@ mod open;
 #[expect(dead_code, reason = "the roles follow")]
 mod postgres;
 mod record;
+mod rollup;
 mod sql;
 mod sqlite;
 mod view;

@@ -1,4 +1,4 @@
-//! How exchanges add up to runs, sessions and totals.
+//! How exchanges add up to runs and sessions.
 
 use rungate_core::exchange::{AgentStamp, ExchangeRecord, ModelTotals, Run, Session, Totals, run_uuid};
 use rungate_core::id::{RunId, SessionId};
@@ -132,6 +132,11 @@ pub(crate) fn session_search_text(session: &Session) -> String {
 /// The names an agent is found by: its external id, and its UUID where it has one.
 pub(crate) fn agent_names(agent: &AgentStamp) -> impl Iterator<Item = String> {
     [Some(agent.external_id.to_string()), agent.id.map(|id| id.to_string())].into_iter().flatten()
+}
+
+/// The external id of the agent that a run began with.
+pub(crate) fn first_agent(run: &Run) -> Option<&str> {
+    run.agents.first().map(|agent| agent.external_id.as_str())
 }
 
 fn agent_texts(agents: &[AgentStamp]) -> impl Iterator<Item = &str> {

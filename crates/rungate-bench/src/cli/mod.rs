@@ -1,6 +1,12 @@
 //! The command line. Each command is one file.
 
+mod generate;
 mod load;
+mod pipeline;
+mod read;
+mod report;
+mod run;
+mod traffic;
 mod upstream;
 
 use std::io::Write as _;
@@ -11,15 +17,25 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "rungate-bench")]
 enum Command {
-    Load(load::Command),
+    Run(run::Command),
+    Report(report::Command),
     Upstream(upstream::Command),
+    Load(load::Command),
+    Generate(generate::Command),
+    Read(read::Command),
+    Pipeline(pipeline::Command),
 }
 
 /// Runs the command that was asked for.
 pub fn run() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Load(command) => command.run(),
+        Command::Run(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Upstream(command) => command.run(),
+        Command::Load(command) => command.run(),
+        Command::Generate(command) => command.run(),
+        Command::Read(command) => command.run(),
+        Command::Pipeline(command) => command.run(),
     }
 }
 

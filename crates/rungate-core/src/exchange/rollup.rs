@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::record::ExchangeRecord;
-use crate::exchange::view::{Dimension, Totals};
+use crate::exchange::view::Totals;
 use crate::time::Timestamp;
 
 /// The cell of the roll-up that an exchange is added to, beside its workspace and its hour: one combination of everything
@@ -29,17 +29,77 @@ pub struct RollupKey {
 }
 
 impl RollupKey {
-    /// The cell of a record whose run, if it has one, began with `run_agent`.
+    /// The cell of a record whose run, if it has one, began with `run_agent`. A name without a letter is none.
     pub fn of(record: &ExchangeRecord, run_agent: Option<&str>) -> Self {
         let agent = record.agent.external_id.to_string();
+        let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
         Self {
             run_agent: run_agent.map_or_else(|| agent.clone(), str::to_owned),
             agent,
             virtual_key: record.virtual_key_id.to_string(),
             member: record.member_id.map(|id| id.to_string()),
             provider_key: record.provider_key_id.map(|id| id.to_string()),
-            provider: record.provider.clone(),
-            model: record.model.clone(),
+            provider: name(&record.provider),
+            model: name(&record.model),
+        }
+    }
+}
+
+/// What sums can be filtered by and grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dimension {
+    /// By agent (external id).
+    Agent,
+    /// By the agent that the exchange's run began with (external id).
+    RunAgent,
+    /// By virtual key.
+    VirtualKey,
+    /// By member.
+    Member,
+    /// By provider key.
+    ProviderKey,
+    /// By provider that answered.
+    Provider,
+    /// By `provider/model` that answered.
+    Model,
+}
+
+impl Dimension {
+    /// Every dimension.
+    pub const ALL: [Self; 7] = [
+        Self::Agent,
+        Self::RunAgent,
+        Self::VirtualKey,
+        Self::Member,
+        Self::ProviderKey,
+        Self::Provider,
+        Self::Model,
+    ];
+
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::RunAgent => "run_agent",
+            Self::VirtualKey => "virtual_key",
+            Self::Member => "member",
+            Self::ProviderKey => "provider_key",
+            Self::Provider => "provider",
+            Self::Model => "model",
+        }
+    }
+
+    /// The entity of a cell in this dimension; `None` when it has none.
+    pub fn entity(self, key: &RollupKey) -> Option<String> {
+        match self {
+            Self::Agent => Some(key.agent.clone()),
+            Self::RunAgent => Some(key.run_agent.clone()),
+            Self::VirtualKey => Some(key.virtual_key.clone()),
+            Self::Member => key.member.clone(),
+            Self::ProviderKey => key.provider_key.clone(),
+            Self::Provider => key.provider.clone(),
+            Self::Model => Some(format!("{}/{}", key.provider.as_ref()?, key.model.as_ref()?)),
         }
     }
 }
@@ -192,23 +252,97 @@ pub struct RollupQuery {
     pub from: Timestamp,
     /// Buckets that start before this.
     pub to: Timestamp,
-    /// Only cells of these entities; all must match.
-    pub filter: Vec<(Dimension, String)>,
-    /// One row per entity of this dimension; one for all when absent.
-    pub group_by: Option<Dimension>,
+    /// What is added up.
+    pub of: RollupOf,
     /// One row per bucket of time; one for all when false. Buckets without exchanges have no row.
     pub by_time: bool,
 }
 
-/// One row of the answer.
+impl RollupQuery {
+    /// What was ever rolled up, as one row for all days: the daily cells last longest.
+    pub fn ever(of: RollupOf) -> Self {
+        let (from, to) = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
+        Self { granularity: Granularity::Day, from, to, of, by_time: false }
+    }
+}
+
+/// What a question to the roll-ups adds up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollupOf {
+    /// Exchanges.
+    Exchanges {
+        /// Only those of these entities; all must match.
+        filter: Vec<(Dimension, String)>,
+        /// One row per entity of this dimension; one for all when absent.
+        group_by: Option<Dimension>,
+    },
+    /// Exchanges with this property, one row per value. The key must be rolled up, else there are no rows.
+    Property(String),
+}
+
+impl RollupOf {
+    /// All exchanges together.
+    pub const ALL: Self = Self::Exchanges { filter: Vec::new(), group_by: None };
+
+    /// The exchanges of each entity.
+    pub const fn each(dimension: Dimension) -> Self {
+        Self::Exchanges { filter: Vec::new(), group_by: Some(dimension) }
+    }
+}
+
+/// At most so many property keys of a workspace are rolled up.
+pub const MAX_ROLLUP_PROPERTIES: usize = 10;
+
+/// Of each property key and day, so many values are told apart, in the order they were first closed with. The exchanges
+/// of any further value of that day are added up under [`Group::Other`].
+pub const MAX_ROLLUP_VALUES: usize = 10_000;
+
+/// Hourly cells are kept so many days; daily ones for ever.
+pub const ROLLUP_HOUR_DAYS: i32 = 400;
+
+/// Whose sums a row has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// Everything that was asked for, not grouped.
+    Whole,
+    /// One entity or value.
+    Of(String),
+    /// Exchanges that have no entity in the dimension, such as a member.
+    Absent,
+    /// Exchanges with values beyond [`MAX_ROLLUP_VALUES`].
+    Other,
+}
+
+/// One row of the answer. Rows are ordered by time, then the most expensive first, then those with most requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollupRow {
     /// The start of the bucket, when asked for by time.
     pub at: Option<Timestamp>,
-    /// The entity, when grouped; `None` in a group of those that have none.
-    pub entity: Option<String>,
+    /// Whose sums.
+    pub group: Group,
     /// The sums.
     pub sums: Sums,
+}
+
+/// Whether a rebuild changes what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildMode {
+    /// Cells that differ from the rows are mended.
+    Mend,
+    /// They are only counted.
+    Check,
+}
+
+/// What a rebuild found on one day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebuilt {
+    /// Closed exchanges whose rows were read.
+    pub exchanges: u64,
+    /// Cells that these make, hourly and daily.
+    pub cells: u64,
+    /// Cells that were missing, wrong or too many.
+    pub differed: u64,
 }
 
 #[cfg(test)]

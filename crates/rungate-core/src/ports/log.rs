@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::exchange::{
-    Body, Dimension, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session,
-    SessionFilter, Totals,
+    Body, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
+    Sequence, Sequenced, Session, SessionFilter,
 };
 use crate::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use crate::page::{Page, PageRequest};
@@ -112,25 +112,31 @@ pub trait Log: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<Session>, StoreError>;
 
-    /// Sums per entity of a dimension over days, both inclusive, most expensive first.
-    async fn totals(
-        &self,
-        workspace: WorkspaceId,
-        dimension: Dimension,
-        from: Day,
-        to: Day,
-    ) -> Result<Vec<(String, Totals)>, StoreError>;
+    /// Sums over closed exchanges, from cells that are kept up to date as entries are applied: no row is read.
+    async fn rollup(&self, workspace: WorkspaceId, query: &RollupQuery)
+    -> Result<Vec<RollupRow>, StoreError>;
 
-    /// Sums of one entity over days, both inclusive.
-    async fn entity_totals(
-        &self,
-        workspace: WorkspaceId,
-        dimension: Dimension,
-        entity: &str,
-        from: Day,
-        to: Day,
-    ) -> Result<Totals, StoreError>;
+    /// The property keys of a workspace that are rolled up, sorted.
+    async fn rollup_properties(&self, workspace: WorkspaceId) -> Result<Vec<String>, StoreError>;
 
-    /// Drops the day partitions of rows before `rows_before` and of bodies before `bodies_before`, whole.
-    async fn retain(&self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError>;
+    /// Says which property keys of a workspace are rolled up from now on. Keys that are new are filled from the rows
+    /// that are kept, day by day; the cells of keys that are gone are dropped. When it fails halfway, saying it again
+    /// goes on where it stopped.
+    async fn set_rollup_properties(&self, workspace: WorkspaceId, keys: &[String]) -> Result<(), StoreError>;
+
+    /// The days whose rows are kept, oldest first: those whose cells can be made anew.
+    async fn row_days(&self) -> Result<Vec<Day>, StoreError>;
+
+    /// Makes the cells of one day anew from its rows, of all workspaces, as one change that neither loses nor repeats
+    /// what is applied meanwhile. A day without rows stays as it is. Hourly cells older than they are kept are not made.
+    async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError>;
+
+    /// Drops the day partitions of rows before `rows_before` and of bodies before `bodies_before`, whole, and the hourly
+    /// cells of roll-ups before `hours_before`. Daily cells stay.
+    async fn retain(
+        &self,
+        rows_before: Day,
+        bodies_before: Day,
+        hours_before: Day,
+    ) -> Result<Dropped, StoreError>;
 }

@@ -15,6 +15,8 @@ mod reader;
 mod syncer;
 
 pub mod drain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod recover;
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! What agents, keys and members have spent, from the log's totals.
+//! What agents, keys and members have spent, from the log's roll-ups.
 
 use std::collections::HashMap;
 
-use rungate_core::exchange::Dimension;
+use rungate_core::exchange::{Dimension, Group, RollupOf, RollupQuery, RollupRow};
 use rungate_core::id::WorkspaceId;
 use rungate_core::money::NanoUsd;
-use rungate_core::time::Timestamp;
 
 use super::view::SpentView;
 use crate::services::Services;
@@ -14,31 +13,30 @@ use crate::services::Services;
 pub struct Spend(Option<HashMap<String, NanoUsd>>);
 
 impl Spend {
-    /// Of every entity, since the first day of the log.
+    /// Of every entity, ever.
     pub async fn of_all(services: &Services, workspace: WorkspaceId, dimension: Dimension) -> Self {
-        let (from, to) = (Timestamp::default().day(), services.clock.now().day().plus(1));
-        match services.log.totals(workspace, dimension, from, to).await {
-            Ok(totals) => {
-                Self(Some(totals.into_iter().map(|(entity, totals)| (entity, totals.cost)).collect()))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "spending is answered as unknown: the log is away");
-                Self(None)
-            }
-        }
+        Self::read(services, workspace, RollupOf::each(dimension)).await
     }
 
-    /// Of one entity, since it was made.
+    /// Of one entity, ever.
     pub async fn of_one(
         services: &Services,
         workspace: WorkspaceId,
         dimension: Dimension,
         entity: &str,
-        since: Timestamp,
     ) -> Self {
-        let (from, to) = (since.day(), services.clock.now().day().plus(1));
-        match services.log.entity_totals(workspace, dimension, entity, from, to).await {
-            Ok(totals) => Self(Some(HashMap::from([(entity.to_owned(), totals.cost)]))),
+        let of =
+            RollupOf::Exchanges { filter: vec![(dimension, entity.to_owned())], group_by: Some(dimension) };
+        Self::read(services, workspace, of).await
+    }
+
+    async fn read(services: &Services, workspace: WorkspaceId, of: RollupOf) -> Self {
+        let cost = |row: RollupRow| match row.group {
+            Group::Of(entity) => Some((entity, row.sums.totals.cost)),
+            Group::Whole | Group::Absent | Group::Other => None,
+        };
+        match services.log.rollup(workspace, &RollupQuery::ever(of)).await {
+            Ok(rows) => Self(Some(rows.into_iter().filter_map(cost).collect())),
             Err(error) => {
                 tracing::warn!(%error, "spending is answered as unknown: the log is away");
                 Self(None)

@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use rungate_core::secret::Secret;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::boot::{self, Booted};
@@ -43,7 +46,7 @@ impl Command {
         let environment = Environment::of_process();
         let credentials = environment.credentials()?;
         let loaded = Config::load(&self.sources(environment))?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(loaded, credentials))
+        runtime()?.block_on(run(loaded, credentials))
     }
 
     fn sources(self, environment: Environment) -> Sources {
@@ -58,6 +61,19 @@ impl Command {
             flags.into_iter().filter_map(|(section, key, value)| Some((section, key, value?))).collect();
         Sources { file: self.config, environment, flags }
     }
+}
+
+/// A worker per core. Threads have names that tell those that serve requests from those that wait for the disk, so that
+/// whoever looks at the process sees where its time goes.
+fn runtime() -> std::io::Result<Runtime> {
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let started = AtomicUsize::new(0);
+    // The runtime starts its workers before any other thread.
+    let name = move || {
+        let is_worker = started.fetch_add(1, Ordering::Relaxed) < workers;
+        if is_worker { "rungate-worker" } else { "rungate-block" }.to_owned()
+    };
+    Builder::new_multi_thread().worker_threads(workers).thread_name_fn(name).enable_all().build()
 }
 
 async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {

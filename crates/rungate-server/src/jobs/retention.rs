@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rungate_core::agent::WorkspaceSettings;
+use rungate_core::exchange::ROLLUP_HOUR_DAYS;
 use rungate_core::ports::Dropped;
 use rungate_core::time::Day;
 use tokio::time::MissedTickBehavior;
@@ -66,8 +67,9 @@ pub async fn run(services: Arc<Services>, defaults: RetentionDefaults, shutdown:
         }
         let directory = services.directories.load();
         let settings = directory.workspaces().map(|entry| &entry.workspace.settings);
-        let (rows, bodies) = defaults.first_days(services.clock.now().day(), settings);
-        match services.log.retain(rows, bodies).await {
+        let today = services.clock.now().day();
+        let (rows, bodies) = defaults.first_days(today, settings);
+        match services.log.retain(rows, bodies, today.plus(-ROLLUP_HOUR_DAYS)).await {
             Ok(Dropped { row_days: 0, body_days: 0 }) => {}
             Ok(Dropped { row_days, body_days }) => {
                 tracing::info!(row_days, body_days, "dropped days that were older than they may get");

@@ -1,6 +1,6 @@
 //! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
 
-use rungate_core::exchange::{Entry, ExchangeFilter, Outcome, Sequence};
+use rungate_core::exchange::{Entry, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence};
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log};
@@ -36,6 +36,15 @@ macro_rules! log_suite {
             w_104_totals_equal_the_sum_of_rows
             a_run_shows_what_its_exchanges_say
             counts_out_of_range_do_not_stop_the_log
+        }
+        $crate::conformance::stamp! { log, rollups, $open:
+            w_104_rollups_equal_the_sums_of_the_rows
+            a_rebuild_of_what_is_right_changes_nothing
+            rollups_outlive_rows_and_hours_go_before_days
+            only_properties_that_are_asked_for_are_rolled_up
+            a_property_asked_for_later_has_what_the_rows_say
+            values_beyond_the_bound_are_one
+            w_007_rollups_of_another_workspace_are_not_there
         }
     };
 }
@@ -251,10 +260,10 @@ pub(crate) async fn w_007_a_workspace_reads_nothing_of_anothers(log: &dyn Log) {
     assert_eq!(log.run_by_uuid(OURS, their_run.id).await.unwrap(), None);
     let our_session = log.session(OURS, &session).await.unwrap().unwrap();
     assert_eq!(our_session.totals.cost.nanos(), 3);
-    let day = first_day();
     for dimension in rungate_core::exchange::Dimension::ALL {
-        for (_, totals) in log.totals(OURS, dimension, day, day).await.unwrap() {
-            assert_eq!(totals.cost.nanos(), 3, "{dimension:?}");
+        let query = RollupQuery::ever(RollupOf::each(dimension));
+        for row in log.rollup(OURS, &query).await.unwrap() {
+            assert_eq!(row.sums.totals.cost.nanos(), 3, "{dimension:?}");
         }
     }
 }
@@ -279,8 +288,8 @@ pub(crate) async fn retention_drops_whole_days(log: &dyn Log) {
     }
 
     let day = first_day();
-    assert_eq!(log.retain(day, day).await.unwrap(), Dropped::default());
-    let dropped = log.retain(day.plus(1), day.plus(2)).await.unwrap();
+    assert_eq!(log.retain(day, day, day).await.unwrap(), Dropped::default());
+    let dropped = log.retain(day.plus(1), day.plus(2), day).await.unwrap();
     assert_eq!(dropped, Dropped { row_days: 1, body_days: 2 });
     assert_eq!(log.get(OURS, records[0].id).await.unwrap(), None);
     assert_eq!(log.bodies(OURS, records[0].id).await.unwrap(), None);

@@ -6,6 +6,7 @@
 pub(crate) mod catalog;
 pub(crate) mod fixture;
 pub(crate) mod log;
+pub(crate) mod rollups;
 pub(crate) mod search;
 pub(crate) mod sums;
 

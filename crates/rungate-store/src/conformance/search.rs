@@ -4,7 +4,7 @@ use rungate_core::exchange::{
     Entry, ExchangeFilter, ExchangeRecord, Outcome, Run, RunFilter, RunStatus, SessionFilter, StatusFilter,
 };
 use rungate_core::id::{
-    AgentId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId, VirtualKeyId,
+    AgentId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId, VirtualKeyId, WorkspaceId,
 };
 use rungate_core::money::NanoUsd;
 use rungate_core::operation::Kind;
@@ -21,10 +21,21 @@ pub(crate) async fn all_pages(
     order: Order,
     limit: usize,
 ) -> Vec<ExchangeRecord> {
+    all_pages_of(log, OURS, filter, order, limit).await
+}
+
+/// The same of any workspace.
+pub(crate) async fn all_pages_of(
+    log: &dyn Log,
+    workspace: WorkspaceId,
+    filter: &ExchangeFilter,
+    order: Order,
+    limit: usize,
+) -> Vec<ExchangeRecord> {
     let mut page = PageRequest { limit, after: None, order };
     let mut records = Vec::new();
     loop {
-        let found = log.find(OURS, filter, &page).await.unwrap();
+        let found = log.find(workspace, filter, &page).await.unwrap();
         assert!(found.items.len() <= limit);
         records.extend(found.items.into_iter().map(|row| row.record));
         match found.next {

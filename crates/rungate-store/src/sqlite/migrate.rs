@@ -26,8 +26,10 @@ pub(crate) const ROWS: Schema =
     &[Migration { name: "0001_exchanges", sql: include_str!("migrations/rows/0001_exchanges.sql") }];
 
 /// The schema of `views.db`.
-pub(crate) const VIEWS: Schema =
-    &[Migration { name: "0001_views", sql: include_str!("migrations/views/0001_views.sql") }];
+pub(crate) const VIEWS: Schema = &[
+    Migration { name: "0001_views", sql: include_str!("migrations/views/0001_views.sql") },
+    Migration { name: "0002_rollups", sql: include_str!("migrations/views/0002_rollups.sql") },
+];
 
 /// Applies the steps that are missing, all or none.
 ///

@@ -31,6 +31,7 @@ mod folder {
 
     use super::{open, reopen};
     use crate::conformance::fixture::{OURS, any_journal, at, body, closed, exchange, first_day, numbered};
+    use crate::sqlite::migrate;
     use crate::{StoreConfig, Stores};
 
     async fn refused(config: &StoreConfig) -> String {
@@ -87,7 +88,8 @@ mod folder {
         stores.log.apply(&numbered(1, [closed(&exchange(1, OURS, at(0, 0)))])).await.unwrap();
         stores.close().await;
         let config = StoreConfig { dir: dir.path().join("data") };
-        let step = "INSERT INTO migration VALUES (2, '0002_later', 1); PRAGMA user_version = 2";
+        // Far above any number there will be soon.
+        let step = "INSERT INTO migration VALUES (99, '0099_later', 1); PRAGMA user_version = 99";
         let day = format!("log/rows-{}.db", first_day());
         rusqlite::Connection::open(config.dir.join(&day)).unwrap().execute_batch(step).unwrap();
         let stores = reopen(&dir).await;
@@ -98,12 +100,13 @@ mod folder {
         let error = stores.log.get(OURS, newer.id).await.unwrap_err().to_string();
         assert!(error.contains("newer than this version"), "{error}");
         stores.close().await;
-        for file in ["control.db", "log/views.db"] {
+        let schemas = [("control.db", migrate::CONTROL.len()), ("log/views.db", migrate::VIEWS.len())];
+        for (file, steps) in schemas {
             rusqlite::Connection::open(config.dir.join(file)).unwrap().execute_batch(step).unwrap();
             let error = refused(&config).await;
             assert!(error.contains("newer than this version") && error.contains(file), "{error}");
-            let undo = "DELETE FROM migration WHERE number = 2; PRAGMA user_version = 1";
-            rusqlite::Connection::open(config.dir.join(file)).unwrap().execute_batch(undo).unwrap();
+            let undo = format!("DELETE FROM migration WHERE number = 99; PRAGMA user_version = {steps}");
+            rusqlite::Connection::open(config.dir.join(file)).unwrap().execute_batch(&undo).unwrap();
         }
         reopen(&dir).await.close().await;
     }
@@ -145,7 +148,7 @@ mod folder {
         assert_eq!(log.count(OURS, &ExchangeFilter::default()).await.unwrap(), 4);
         let aside = day.with_extension("db.damaged");
         assert!(aside.exists());
-        log.retain(first_day().plus(2), first_day()).await.unwrap();
+        log.retain(first_day().plus(2), first_day(), first_day()).await.unwrap();
         assert!(!aside.exists());
         stores.close().await;
     }

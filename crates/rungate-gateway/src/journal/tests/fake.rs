@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    Dimension, Entry, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session,
-    SessionFilter, Totals,
+    Entry, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
+    Sequence, Sequenced, Session, SessionFilter,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Page, PageRequest};
@@ -155,28 +155,27 @@ impl Log for FakeLog {
         absent()
     }
 
-    async fn totals(
-        &self,
-        _: WorkspaceId,
-        _: Dimension,
-        _: Day,
-        _: Day,
-    ) -> Result<Vec<(String, Totals)>, StoreError> {
+    async fn rollup(&self, _: WorkspaceId, _: &RollupQuery) -> Result<Vec<RollupRow>, StoreError> {
         absent()
     }
 
-    async fn entity_totals(
-        &self,
-        _: WorkspaceId,
-        _: Dimension,
-        _: &str,
-        _: Day,
-        _: Day,
-    ) -> Result<Totals, StoreError> {
+    async fn rollup_properties(&self, _: WorkspaceId) -> Result<Vec<String>, StoreError> {
         absent()
     }
 
-    async fn retain(&self, _: Day, _: Day) -> Result<Dropped, StoreError> {
+    async fn set_rollup_properties(&self, _: WorkspaceId, _: &[String]) -> Result<(), StoreError> {
+        absent()
+    }
+
+    async fn row_days(&self) -> Result<Vec<Day>, StoreError> {
+        absent()
+    }
+
+    async fn rebuild_rollups(&self, _: Day, _: RebuildMode) -> Result<Rebuilt, StoreError> {
+        absent()
+    }
+
+    async fn retain(&self, _: Day, _: Day, _: Day) -> Result<Dropped, StoreError> {
         absent()
     }
 }

@@ -30,7 +30,6 @@ pub async fn get(
 /// A stored agent with what it spent. An agent's traffic may be older than its registration, so all of it counts.
 pub async fn view(services: &Services, agent: Agent) -> AgentView {
     let (workspace, entity) = (agent.head.workspace_id, agent.external_id.to_string());
-    let since = rungate_core::time::Timestamp::default();
-    let spend = Spend::of_one(services, workspace, Dimension::Agent, &entity, since).await;
+    let spend = Spend::of_one(services, workspace, Dimension::Agent, &entity).await;
     AgentView::new(agent, &spend)
 }

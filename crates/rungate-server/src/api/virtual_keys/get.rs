@@ -31,7 +31,6 @@ pub async fn get(
 pub async fn view(services: &Services, key: VirtualKey) -> VirtualKeyView {
     use rungate_core::exchange::Dimension;
     let entity = key.id().to_string();
-    let (workspace, since) = (key.head.workspace_id, key.head.created_at);
-    let spend = Spend::of_one(services, workspace, Dimension::VirtualKey, &entity, since).await;
+    let spend = Spend::of_one(services, key.head.workspace_id, Dimension::VirtualKey, &entity).await;
     VirtualKeyView::new(key, &spend, services.clock.now())
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::ResourceKind;
-use rungate_core::exchange::Dimension;
+use rungate_core::exchange::{RollupOf, RollupQuery};
 use rungate_core::ports::CatalogFilter;
-use rungate_core::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,9 +53,8 @@ pub async fn stats(
     let workspace = super::own(&services, caller.workspace, id).await?.id();
     let everything = CatalogFilter::default();
     let count = async |kind| services.catalog.count(kind, workspace, &everything).await;
-    let (from, to) = (Timestamp::default().day(), services.clock.now().day().plus(1));
-    let entity = workspace.to_string();
-    let totals = services.log.entity_totals(workspace, Dimension::Workspace, &entity, from, to).await?;
+    let rows = services.log.rollup(workspace, &RollupQuery::ever(RollupOf::ALL)).await?;
+    let totals = rows.first().map(|row| row.sums.totals).unwrap_or_default();
     Ok(ok(StatsView {
         agents: count(ResourceKind::Agent).await?,
         virtual_keys: count(ResourceKind::VirtualKey).await?,

@@ -130,6 +130,11 @@ impl Days {
         Ok(aside)
     }
 
+    /// Whether damaged rows of a day were moved aside, so that the rows it has are not all.
+    pub fn was_moved_aside(&self, day: Day) -> Result<bool, StoreError> {
+        Ok(names(&self.dir)?.iter().any(|name| damaged_day(name) == Some(day)))
+    }
+
     /// Removes the rows of days before `before`, damaged ones too. How many days.
     pub fn drop_rows(&self, before: Day) -> Result<u64, StoreError> {
         let mut known = self.write();
@@ -143,8 +148,7 @@ impl Days {
             dropped += 1;
         }
         for name in names(&self.dir)? {
-            let day = name.split_once(".db.damaged").and_then(|(day, _)| day_of(day, "rows-", ""));
-            if day.is_some_and(|day| day < before) {
+            if damaged_day(&name).is_some_and(|day| day < before) {
                 remove(&self.dir.join(name))?;
             }
         }
@@ -224,6 +228,10 @@ fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
 
 fn day_of(name: &str, prefix: &str, suffix: &str) -> Option<Day> {
     Day::parse(name.strip_prefix(prefix)?.strip_suffix(suffix)?)
+}
+
+fn damaged_day(name: &str) -> Option<Day> {
+    name.split_once(".db.damaged").and_then(|(day, _)| day_of(day, "rows-", ""))
 }
 
 fn suffixed(path: &Path, suffix: &str) -> PathBuf {

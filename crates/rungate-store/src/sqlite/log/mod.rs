@@ -1,8 +1,11 @@
 //! The log role over `log/`.
 
 mod bodies;
+mod cells;
 mod days;
+mod older;
 mod reader;
+mod rebuild;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -15,11 +18,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    Dimension, ExchangeFilter, ExchangeRecord, Run, RunFilter, Sequence, Sequenced, Session, SessionFilter,
-    Totals,
+    ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter, Sequence,
+    Sequenced, Session, SessionFilter,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
-use rungate_core::page::{Page, PageRequest};
+use rungate_core::page::{Order, Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
 use uuid::Uuid;
@@ -40,6 +43,7 @@ pub(crate) struct SqliteLog {
     writer: Worker<LogWriter>,
     readers: Pool<Reader>,
     applied: Arc<AtomicU64>,
+    days: Arc<Days>,
 }
 
 impl SqliteLog {
@@ -54,7 +58,12 @@ impl SqliteLog {
             writer.close();
             drop(locked);
         };
-        Ok(Self { writer: Worker::start("store-log", writer, end)?, readers: Pool::new(readers), applied })
+        Ok(Self {
+            writer: Worker::start("store-log", writer, end)?,
+            readers: Pool::new(readers),
+            applied,
+            days,
+        })
     }
 
     /// Ends the readers and the writer.
@@ -164,35 +173,45 @@ impl Log for SqliteLog {
         self.readers.run(move |reader, _| summary::sessions(reader.views(), workspace, &filter, &page)).await
     }
 
-    async fn totals(
+    async fn rollup(
         &self,
         workspace: WorkspaceId,
-        dimension: Dimension,
-        from: Day,
-        to: Day,
-    ) -> Result<Vec<(String, Totals)>, StoreError> {
-        self.readers
-            .run(move |reader, _| summary::totals(reader.views(), workspace, dimension, from, to))
-            .await
+        query: &RollupQuery,
+    ) -> Result<Vec<RollupRow>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |reader, _| summary::rollup(reader.views(), workspace, &query)).await
     }
 
-    async fn entity_totals(
+    async fn rollup_properties(&self, workspace: WorkspaceId) -> Result<Vec<String>, StoreError> {
+        self.readers.run(move |reader, _| summary::rollup_properties(reader.views(), workspace)).await
+    }
+
+    async fn set_rollup_properties(&self, workspace: WorkspaceId, keys: &[String]) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        let empty = self.writer.run(move |writer| writer.set_rollup_properties(workspace, &keys)).await?;
+        // A day at a time, so that what is applied meanwhile does not wait for all.
+        for day in self.days.listed(None, None, Order::Desc) {
+            for key in empty.iter().cloned() {
+                self.writer.run(move |writer| writer.fill_property(day, workspace, key)).await?;
+            }
+        }
+        self.writer.run(move |writer| writer.set_filled(workspace, &empty)).await
+    }
+
+    async fn row_days(&self) -> Result<Vec<Day>, StoreError> {
+        Ok(self.days.listed(None, None, Order::Asc))
+    }
+
+    async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError> {
+        self.writer.run(move |writer| writer.rebuild(day, mode)).await
+    }
+
+    async fn retain(
         &self,
-        workspace: WorkspaceId,
-        dimension: Dimension,
-        entity: &str,
-        from: Day,
-        to: Day,
-    ) -> Result<Totals, StoreError> {
-        let entity = entity.to_owned();
-        self.readers
-            .run(move |reader, _| {
-                summary::entity_totals(reader.views(), workspace, dimension, &entity, from, to)
-            })
-            .await
-    }
-
-    async fn retain(&self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError> {
-        self.writer.run(move |writer| writer.retain(rows_before, bodies_before)).await
+        rows_before: Day,
+        bodies_before: Day,
+        hours_before: Day,
+    ) -> Result<Dropped, StoreError> {
+        self.writer.run(move |writer| writer.retain(rows_before, bodies_before, hours_before)).await
     }
 }

@@ -1,19 +1,17 @@
 //! Reads runs, sessions and sums from `views.db`.
 
-use std::collections::HashMap;
-
-use rungate_core::exchange::{Dimension, Run, RunFilter, Session, SessionFilter, Totals};
+use rungate_core::exchange::{RollupQuery, RollupRow, Run, RunFilter, Session, SessionFilter};
 use rungate_core::id::WorkspaceId;
 use rungate_core::page::{Page, PageRequest, Position};
 use rungate_core::ports::StoreError;
-use rungate_core::time::Day;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::super::bind::{DIALECT, blob};
 use super::super::error::OrStoreError;
-use super::views::{self, Kept, TOTALS};
+use super::views::Kept;
 use crate::filter;
+use crate::rollup::{self, Fold};
 use crate::sql::{Clause, Value, limit, order_by};
 
 /// One run by our id.
@@ -90,56 +88,32 @@ fn cut<T>(mut items: Vec<T>, page: &PageRequest, position: impl Fn(&T) -> (i64, 
     Page { items, next }
 }
 
-/// Sums per entity, most expensive first.
-pub(crate) fn totals(
+/// Sums over cells.
+pub(crate) fn rollup(
     connection: &Connection,
     workspace: WorkspaceId,
-    dimension: Dimension,
-    from: Day,
-    to: Day,
-) -> Result<Vec<(String, Totals)>, StoreError> {
-    let sql = format!(
-        "SELECT {TOTALS}, entity FROM rollup \
-         WHERE workspace = ?1 AND dimension = ?2 AND day BETWEEN ?3 AND ?4"
-    );
+    query: &RollupQuery,
+) -> Result<Vec<RollupRow>, StoreError> {
+    let (sql, clause) = rollup::select(&DIALECT, workspace, query);
     let mut statement = connection.prepare_cached(&sql).or_store()?;
-    let values = params![blob(workspace.uuid()), dimension.as_str(), from.days(), to.days()];
-    let mut rows = statement.query(values).or_store()?;
-    let mut sums: HashMap<String, Totals> = HashMap::new();
-    while let Some(row) = rows.next().or_store()? {
-        let entity: String = row.get(7).or_store()?;
-        sums.entry(entity).or_default().merge(&views::totals(row, 0).or_store()?);
+    let mut cells = statement.query(rusqlite::params_from_iter(clause.values())).or_store()?;
+    let mut fold = Fold::new(query);
+    while let Some(cell) = cells.next().or_store()? {
+        let (at, is_other) = (cell.get(0).or_store()?, cell.get(1).or_store()?);
+        let entity = cell.get_ref(2).or_store()?.as_str().map_err(rusqlite::Error::from).or_store()?;
+        let sums = cell.get_ref(3).or_store()?.as_blob().map_err(rusqlite::Error::from).or_store()?;
+        fold.add(at, is_other, entity, sums)?;
     }
-    let mut sums: Vec<(String, Totals)> = sums.into_iter().collect();
-    sums.sort_by(|(name, totals), (other_name, other)| {
-        other
-            .cost
-            .cmp(&totals.cost)
-            .then_with(|| other.requests.cmp(&totals.requests))
-            .then_with(|| name.cmp(other_name))
-    });
-    Ok(sums)
+    Ok(fold.finish())
 }
 
-/// Sums of one entity.
-pub(crate) fn entity_totals(
+/// The property keys that are rolled up.
+pub(crate) fn rollup_properties(
     connection: &Connection,
     workspace: WorkspaceId,
-    dimension: Dimension,
-    entity: &str,
-    from: Day,
-    to: Day,
-) -> Result<Totals, StoreError> {
-    let sql = format!(
-        "SELECT {TOTALS} FROM rollup INDEXED BY rollup_by_entity \
-         WHERE workspace = ?1 AND dimension = ?2 AND entity = ?3 AND day BETWEEN ?4 AND ?5"
-    );
-    let mut statement = connection.prepare_cached(&sql).or_store()?;
-    let values = params![blob(workspace.uuid()), dimension.as_str(), entity, from.days(), to.days()];
-    let mut rows = statement.query(values).or_store()?;
-    let mut sum = Totals::default();
-    while let Some(row) = rows.next().or_store()? {
-        sum.merge(&views::totals(row, 0).or_store()?);
-    }
-    Ok(sum)
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT property FROM rollup_property WHERE workspace = ?1 ORDER BY property";
+    let mut statement = connection.prepare_cached(sql).or_store()?;
+    let keys = statement.query_map([blob(workspace.uuid())], |row| row.get(0)).or_store()?;
+    keys.collect::<rusqlite::Result<_>>().or_store()
 }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rungate_core::exchange::{ExchangeFilter, Sequence, Sequenced};
+use rungate_core::exchange::{
+    Dimension, ExchangeFilter, Granularity, RebuildMode, RollupOf, RollupQuery, Sequence, Sequenced,
+};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::time::Day;
 use rusqlite::Connection;
@@ -13,6 +15,8 @@ use super::days::Days;
 use super::reader::Reader;
 use super::writer::{LogWriter, by_day};
 use crate::conformance::fixture::{OURS, any_journal, closed, exchange, first_day, numbered, opened};
+use crate::conformance::rollups::journal;
+use crate::sqlite::bind::DIALECT;
 use crate::sqlite::folder::Folder;
 
 /// A log folder without threads, so that a test decides what is written before a crash.
@@ -62,7 +66,18 @@ impl Bench {
             };
             state.extend(Self::dump(&views, &format!("SELECT {columns} FROM {table} ORDER BY {order}")));
         }
-        state.extend(Self::dump(&views, "SELECT * FROM rollup ORDER BY 1, 2, 3, 4"));
+        for table in ["rollup_hour", "rollup_day"] {
+            // Without the number of the combination, which is of no account.
+            let sql = format!(
+                "SELECT c.at, c.sums, {} FROM {table} AS c JOIN rollup_key AS k ON k.id = c.key \
+                 AND k.workspace = c.workspace ORDER BY 1, 3, 4, 5, 6, 7, 8, 9",
+                crate::rollup::KEY_COLUMNS
+            );
+            state.extend(Self::dump(&views, &sql));
+        }
+        for table in ["rollup_property", "rollup_property_hour", "rollup_property_day"] {
+            state.extend(Self::dump(&views, &format!("SELECT * FROM {table} ORDER BY 1, 2, 3")));
+        }
         state.extend(Self::dump(&views, "SELECT sequence FROM applied"));
         for day in days.listed(None, None, Order::Asc) {
             let rows = Connection::open(days.rows(day)).unwrap();
@@ -148,10 +163,8 @@ fn a_second_closing_is_left_out_even_when_a_crash_came_between_the_files() {
     assert_eq!(repeated, HashSet::from([Sequence(2), Sequence(3)]));
     writer.apply(&second).unwrap();
     let views = Connection::open(bench.days().views()).unwrap();
-    let requests: i64 = views
-        .query_row("SELECT sum(requests) FROM rollup WHERE dimension = 'workspace'", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(requests, 1);
+    let rows = super::summary::rollup(&views, OURS, &RollupQuery::ever(RollupOf::ALL)).unwrap();
+    assert_eq!(rows[0].sums.totals.requests, 1);
     assert_eq!(Bench::dump(&views, "SELECT * FROM pending"), Vec::<String>::new());
 }
 
@@ -193,5 +206,137 @@ fn common_lists_are_led_by_an_index_in_their_order() {
             assert!(!plan.contains("SCAN"), "{filter:?}\n{sql}\n{plan}");
             assert!(!plan.contains("TEMP B-TREE FOR ORDER BY"), "{filter:?}\n{sql}\n{plan}");
         }
+    }
+}
+
+#[test]
+fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
+    let bench = Bench::new();
+    let mut writer = bench.writer();
+    writer.set_rollup_properties(OURS, &["env".to_owned()]).unwrap();
+    writer.apply(&numbered(1, journal(11, OURS, 60))).unwrap();
+    let right = bench.state();
+    let views = Connection::open(bench.days().views()).unwrap();
+    let damages = [
+        "DELETE FROM rollup_day WHERE key = (SELECT min(key) FROM rollup_day)",
+        "UPDATE rollup_hour SET sums = x'00' WHERE key = (SELECT max(key) FROM rollup_hour)",
+        "UPDATE rollup_hour SET sums = (SELECT sums FROM rollup_day ORDER BY length(sums) DESC LIMIT 1)",
+        "INSERT OR IGNORE INTO rollup_day SELECT workspace, at, 1, sums FROM rollup_day",
+        "DELETE FROM rollup_property_day",
+        "UPDATE rollup_property_hour SET value = value || '!'",
+        "DELETE FROM rollup_day; DELETE FROM rollup_hour; DELETE FROM rollup_key",
+    ];
+    let days = bench.days().listed(None, None, Order::Asc);
+    for damage in damages {
+        views.execute_batch(damage).unwrap();
+        let damaged = bench.state();
+        let mut rebuild =
+            |mode| days.iter().map(|day| writer.rebuild(*day, mode).unwrap().differed).sum::<u64>();
+        let differed = rebuild(RebuildMode::Check);
+        assert!(differed > 0, "{damage}");
+        assert_eq!(bench.state(), damaged, "a check changes nothing: {damage}");
+        assert_eq!(rebuild(RebuildMode::Mend), differed, "{damage}");
+        assert_eq!(rebuild(RebuildMode::Mend), 0, "{damage}");
+        assert_eq!(bench.state(), right, "{damage}");
+    }
+}
+
+#[test]
+fn rows_that_are_not_applied_everywhere_yet_are_not_counted_twice() {
+    let journal = numbered(1, journal(12, OURS, 40));
+    let bench = Bench::new();
+    let mut writer = bench.writer();
+    let (first, second) = journal.split_at(30);
+    writer.apply(first).unwrap();
+    crash_after(&mut writer, second, 9);
+    for day in bench.days().listed(None, None, Order::Asc) {
+        assert_eq!(writer.rebuild(day, RebuildMode::Mend).unwrap().differed, 0);
+    }
+    writer.apply(&journal).unwrap();
+    let once = Bench::new();
+    once.writer().apply(&journal).unwrap();
+    assert_eq!(bench.state(), once.state());
+}
+
+#[test]
+fn a_day_whose_rows_were_moved_aside_keeps_its_sums() {
+    let bench = Bench::new();
+    let mut writer = bench.writer();
+    writer.apply(&numbered(1, [closed(&exchange(1, OURS, first_day().start()))])).unwrap();
+    drop(writer);
+    bench.days().move_aside(first_day()).unwrap();
+    let mut writer = bench.writer();
+    writer.apply(&numbered(2, [closed(&exchange(2, OURS, first_day().start()))])).unwrap();
+    let refused = writer.rebuild(first_day(), RebuildMode::Mend).unwrap_err();
+    assert!(refused.to_string().contains("moved aside"), "{refused}");
+    let views = Connection::open(bench.days().views()).unwrap();
+    let rows = super::summary::rollup(&views, OURS, &RollupQuery::ever(RollupOf::ALL)).unwrap();
+    assert_eq!(rows[0].sums.totals.requests, 2);
+}
+
+#[test]
+fn sums_of_the_first_schema_are_moved_once() {
+    let journal = numbered(1, journal(13, OURS, 40));
+    let fresh = Bench::new();
+    fresh.writer().apply(&journal).unwrap();
+    let moved = Bench::new();
+    moved.writer().apply(&journal).unwrap();
+    let views = Connection::open(moved.days().views()).unwrap();
+    views.execute_batch("DELETE FROM rollup_day; DELETE FROM rollup_hour; DELETE FROM rollup_key").unwrap();
+    let gone = first_day().plus(-9);
+    let add = |day: Day, dimension: &str, entity: &str| {
+        let ours = OURS.uuid();
+        let values = rusqlite::params![ours.as_bytes(), dimension, day.days(), entity];
+        let sql = "INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, 7, 1, 20, 30, 500, 2, 9000)";
+        views.execute(sql, values).unwrap();
+    };
+    add(first_day(), "virtual_key", "key");
+    for (dimension, entity) in
+        [("workspace", "w"), ("virtual_key", "key"), ("agent", "agt"), ("model", "o/m")]
+    {
+        add(gone, dimension, entity);
+    }
+    drop(moved.writer());
+    drop(moved.writer());
+    let ask = |of: RollupOf, from: Day, to: Day| {
+        let (from, to) = (from.start(), to.start());
+        let query = RollupQuery { granularity: Granularity::Day, from, to, of, by_time: false };
+        super::summary::rollup(&views, OURS, &query).unwrap()
+    };
+    let old = ask(RollupOf::each(Dimension::VirtualKey), gone, gone.plus(1));
+    assert_eq!(old.len(), 1);
+    let totals = old[0].sums.totals;
+    assert_eq!((totals.requests, totals.errors, totals.cost.nanos(), totals.latency_ms), (7, 1, 500, 9_000));
+    views.execute("DELETE FROM rollup_day WHERE at = ?1", [gone.start().micros()]).unwrap();
+    assert_eq!(moved.state(), fresh.state());
+    assert_eq!(Bench::dump(&views, "SELECT * FROM rollup"), Vec::<String>::new());
+}
+
+#[test]
+fn no_question_to_the_roll_ups_scans() {
+    let bench = Bench::new();
+    bench.writer().apply(&numbered(1, journal(3, OURS, 50))).unwrap();
+    let views = Connection::open(bench.days().views()).unwrap();
+    let one = |dimension| RollupOf::Exchanges { filter: vec![(dimension, "x".to_owned())], group_by: None };
+    let cases = [
+        (RollupOf::ALL, "SEARCH c USING PRIMARY KEY (workspace=? AND at>? AND at<?)"),
+        (RollupOf::each(Dimension::Model), "SEARCH c USING PRIMARY KEY (workspace=? AND at>? AND at<?)"),
+        (one(Dimension::Agent), "rollup_day_by_key (key=? AND at>? AND at<?)"),
+        (one(Dimension::Agent), "(workspace=? AND agent=?)"),
+        (one(Dimension::VirtualKey), "rollup_key_by_virtual_key (workspace=? AND virtual_key=?)"),
+        (one(Dimension::RunAgent), "rollup_key_by_run_agent (workspace=? AND run_agent=?)"),
+        (one(Dimension::Member), "rollup_key_by_member (workspace=? AND member=?)"),
+        (one(Dimension::Model), "(workspace=?)"),
+        (RollupOf::Property("env".to_owned()), "PRIMARY KEY (workspace=? AND property=? AND at>? AND at<?)"),
+    ];
+    for (of, index) in cases {
+        let (sql, clause) = crate::rollup::select(&DIALECT, OURS, &RollupQuery::ever(of));
+        let mut statement = views.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let values = rusqlite::params_from_iter(clause.values());
+        let plan: Vec<String> =
+            statement.query_map(values, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains(index), "{sql}\n{plan}");
+        assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
     }
 }

@@ -1,18 +1,19 @@
-//! Writes what outlives the days: open exchanges, runs, sessions, daily sums, and the place up to which everything is
+//! Writes what outlives the days: open exchanges, runs, sessions, roll-ups, and the place up to which everything is
 //! applied.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 
-use rungate_core::exchange::{Dimension, Entry, ExchangeRecord, Run, Sequence, Sequenced, Session, Totals};
+use rungate_core::exchange::{Entry, ExchangeRecord, Run, Sequence, Sequenced, Session};
 use rungate_core::id::{ExchangeId, RunId, SessionId, TraceId, WorkspaceId};
 use rungate_core::ports::StoreError;
-use rungate_core::time::Day;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
 use super::rows::set_applied;
-use crate::record::{encode, integer, unsigned};
+use super::{cells, summary};
+use crate::record::{encode, integer};
+use crate::rollup::Cells;
 use crate::view::{self, Change};
 
 /// Applies entries, leaving out those in `repeated`, as far as they are above what the file has applied.
@@ -41,7 +42,8 @@ struct Batch<'a> {
     runs: HashMap<(WorkspaceId, &'a RunId), Run>,
     sessions: HashMap<(WorkspaceId, &'a SessionId), Session>,
     members: HashSet<(WorkspaceId, &'a SessionId, &'a RunId)>,
-    totals: HashMap<(WorkspaceId, Dimension, Day, String), Totals>,
+    cells: Cells,
+    properties: HashMap<WorkspaceId, Vec<String>>,
 }
 
 impl<'a> Batch<'a> {
@@ -52,7 +54,8 @@ impl<'a> Batch<'a> {
             runs: HashMap::new(),
             sessions: HashMap::new(),
             members: HashSet::new(),
-            totals: HashMap::new(),
+            cells: Cells::default(),
+            properties: HashMap::new(),
         }
     }
 
@@ -71,12 +74,27 @@ impl<'a> Batch<'a> {
         self.add_to_run(record, change)?;
         self.add_to_session(record, change)?;
         if change.is_end() {
-            for dimension in Dimension::ALL {
-                if let Some(entity) = dimension.entity(record) {
-                    let key = (record.workspace_id, dimension, record.created_at.day(), entity);
-                    self.totals.entry(key).or_default().add(record);
-                }
+            self.add_to_cells(record)?;
+        }
+        Ok(())
+    }
+
+    /// After the exchange was added to its run, which says who began it.
+    fn add_to_cells(&mut self, record: &'a ExchangeRecord) -> Result<(), StoreError> {
+        let workspace = record.workspace_id;
+        let run = record.attribution.run_id.as_ref().and_then(|run_id| self.runs.get(&(workspace, run_id)));
+        self.cells.add(record, run.and_then(view::first_agent));
+        if record.attribution.properties.is_empty() {
+            return Ok(());
+        }
+        let keys = match self.properties.entry(workspace) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(summary::rollup_properties(self.transaction, workspace)?)
             }
+        };
+        for key in keys {
+            self.cells.add_property(record, key, usize::MAX);
         }
         Ok(())
     }
@@ -173,10 +191,7 @@ impl<'a> Batch<'a> {
         for session in self.sessions.values() {
             self.write_session(session)?;
         }
-        for ((workspace, dimension, day, entity), totals) in &self.totals {
-            self.write_totals(*workspace, *dimension, *day, entity, totals)?;
-        }
-        Ok(())
+        cells::add(self.transaction, self.cells)
     }
 
     fn write_run(&self, run: &Run) -> Result<(), StoreError> {
@@ -221,70 +236,9 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn write_totals(
-        &self,
-        workspace: WorkspaceId,
-        dimension: Dimension,
-        day: Day,
-        entity: &str,
-        added: &Totals,
-    ) -> Result<(), StoreError> {
-        let workspace = blob(workspace.uuid());
-        // Added up here and not in SQL, which fails on a sum that is out of range.
-        let mut statement = self
-            .transaction
-            .prepare_cached(&format!(
-                "SELECT {TOTALS} FROM rollup WHERE workspace = ?1 AND dimension = ?2 AND day = ?3 AND entity = ?4"
-            ))
-            .or_store()?;
-        let key = params![workspace, dimension.as_str(), day.days(), entity];
-        let stored = statement.query_row(key, |row| totals(row, 0)).optional().or_store()?;
-        let mut sum = stored.unwrap_or_default();
-        sum.merge(added);
-        self.execute(
-            "INSERT INTO rollup (workspace, dimension, day, entity, requests, errors, input_tokens, output_tokens, \
-             cost, unknown_cost_requests, latency_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
-             ON CONFLICT DO UPDATE SET requests = excluded.requests, errors = excluded.errors, \
-             input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, cost = excluded.cost, \
-             unknown_cost_requests = excluded.unknown_cost_requests, latency_ms = excluded.latency_ms",
-            params![
-                workspace,
-                dimension.as_str(),
-                day.days(),
-                entity,
-                integer(sum.requests),
-                integer(sum.errors),
-                integer(sum.input_tokens),
-                integer(sum.output_tokens),
-                sum.cost.nanos(),
-                integer(sum.unknown_cost_requests),
-                integer(sum.latency_ms),
-            ],
-        )?;
-        Ok(())
-    }
-
     fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
         self.transaction.prepare_cached(sql).or_store()?.execute(values).or_store()
     }
-}
-
-/// The columns of [`totals`].
-pub(crate) const TOTALS: &str =
-    "requests, errors, input_tokens, output_tokens, cost, unknown_cost_requests, latency_ms";
-
-/// Reads sums from the columns from `first` on.
-pub(crate) fn totals(row: &Row<'_>, first: usize) -> rusqlite::Result<Totals> {
-    let count = |place: usize| row.get(first + place).map(unsigned);
-    Ok(Totals {
-        requests: count(0)?,
-        errors: count(1)?,
-        input_tokens: count(2)?,
-        output_tokens: count(3)?,
-        cost: rungate_core::money::NanoUsd::from_nanos(row.get(first + 4)?),
-        unknown_cost_requests: count(5)?,
-        latency_ms: count(6)?,
-    })
 }
 
 /// One run.

@@ -4,11 +4,13 @@
 //! commits a crash may come; the batch is then applied again, and each file leaves out what it has. The place of
 //! `views.db`, written last, is thus the place up to which everything is applied.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rungate_core::exchange::{Sequence, Sequenced};
+use rungate_core::exchange::{RebuildMode, Rebuilt, Sequence, Sequenced};
+use rungate_core::id::WorkspaceId;
+use rungate_core::page::Order;
 use rungate_core::ports::{Dropped, StoreError};
 use rungate_core::time::Day;
 use rusqlite::Connection;
@@ -16,8 +18,9 @@ use rusqlite::Connection;
 use super::super::file::{self, Access};
 use super::super::migrate;
 use super::days::{Days, Recent};
+use super::rebuild::{self, Scope};
 use super::rows::{self, DayWriter};
-use super::views;
+use super::{cells, older, views};
 use crate::record::partition;
 
 /// Days kept open to write: today, yesterday around midnight, and one more for late closings.
@@ -36,7 +39,30 @@ impl LogWriter {
     pub fn open(days: Arc<Days>) -> Result<Self, StoreError> {
         let views = file::open(&days.views(), migrate::VIEWS, Access::Write)?;
         let applied = Arc::new(AtomicU64::new(rows::applied(&views)?.0));
-        Ok(Self { days, views, open: Recent::new(OPEN_DAYS), applied })
+        let mut writer = Self { days, views, open: Recent::new(OPEN_DAYS), applied };
+        if older::is_there(&writer.views)? {
+            writer.move_older()?;
+        }
+        Ok(writer)
+    }
+
+    /// A crash in the middle does no harm: the next start does it all again.
+    fn move_older(&mut self) -> Result<(), StoreError> {
+        tracing::info!("making roll-ups by hour and day from the rows that are kept");
+        let mut made = BTreeSet::new();
+        for day in self.days.listed(None, None, Order::Asc) {
+            match self.rebuild(day, RebuildMode::Mend) {
+                Ok(_) => {
+                    made.insert(day);
+                }
+                // Its older sums are all that is left.
+                Err(StoreError::Corrupt(reason)) => {
+                    tracing::warn!(%day, reason, "kept the older sums of a day")
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        older::move_days(&mut self.views, &made)
     }
 
     /// The place up to which everything is applied, for others to read.
@@ -104,12 +130,58 @@ impl LogWriter {
     }
 
     /// Drops days; see [`rungate_core::ports::Log::retain`].
-    pub fn retain(&mut self, rows_before: Day, bodies_before: Day) -> Result<Dropped, StoreError> {
+    pub fn retain(
+        &mut self,
+        rows_before: Day,
+        bodies_before: Day,
+        hours_before: Day,
+    ) -> Result<Dropped, StoreError> {
+        cells::drop_hours(&mut self.views, hours_before)?;
         self.open.retain(|day| day >= rows_before);
         let row_days = self.days.drop_rows(rows_before)?;
         // Bodies without rows can be reached by nobody.
         let body_days = self.days.drop_bodies(bodies_before.max(rows_before))?;
         Ok(Dropped { row_days, body_days })
+    }
+
+    /// Says which properties are rolled up; gives the keys whose older rows are not in yet.
+    pub fn set_rollup_properties(
+        &mut self,
+        workspace: WorkspaceId,
+        keys: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        cells::set_properties(&mut self.views, workspace, keys)
+    }
+
+    /// Brings the rows of a day into the cells of a property key.
+    pub fn fill_property(&mut self, day: Day, workspace: WorkspaceId, key: String) -> Result<(), StoreError> {
+        self.rebuild_scopes(day, RebuildMode::Mend, Some(Scope::Property(workspace, key))).map(|_| ())
+    }
+
+    /// Notes that the rows of every day are in the cells of these keys.
+    pub fn set_filled(&mut self, workspace: WorkspaceId, keys: &[String]) -> Result<(), StoreError> {
+        cells::set_filled(&self.views, workspace, keys)
+    }
+
+    /// Makes the cells of a day anew; see [`rungate_core::ports::Log::rebuild_rollups`].
+    pub fn rebuild(&mut self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError> {
+        self.rebuild_scopes(day, mode, None)
+    }
+
+    fn rebuild_scopes(
+        &mut self,
+        day: Day,
+        mode: RebuildMode,
+        only: Option<Scope>,
+    ) -> Result<Rebuilt, StoreError> {
+        if self.days.was_moved_aside(day)? {
+            return Err(StoreError::Corrupt(format!(
+                "rows of {day} were damaged and moved aside, so its sums cannot be made from those that are left"
+            )));
+        }
+        let Some((_, rows)) = self.days.open_reader(day)? else { return Ok(Rebuilt::default()) };
+        let applied = Sequence(self.applied.load(Ordering::Acquire));
+        rebuild::rebuild(&mut self.views, &rows, applied, day, mode, only)
     }
 
     /// Writes everything into the main files.
