@@ -87,6 +87,10 @@ fn answer(bridge: Bridge, input: &Input<'_>) {
 
     let Ok(original) = serde_json::from_slice::<Value>(input.body) else { return };
     let Ok(whole) = serde_json::from_slice::<Value>(&translated) else { return };
+    // A tree that is printed and read again may come back with another last digit: what is streamed would differ.
+    if !serde_json::from_str(&original.to_string()).is_ok_and(|again: Value| again == original) {
+        return;
+    }
     let Some(events) = streamed::stream(bridge, &original, input) else { return };
     let (out, result) = translate(bridge, &events);
     assert_eq!(result, Ok(()), "an answer that is translated whole is refused as a stream");
@@ -122,6 +126,10 @@ fn stream(bridge: Bridge, input: &Input<'_>) {
     let told_end = events.iter().any(is_end);
     if result.is_ok() && ended && told_end {
         assert!(meter.report().complete, "an end that is none");
+    }
+    if ended && bridge == Bridge::MessagesToChat {
+        // It sees to it that blocks follow one another and are closed.
+        said::by_message_events(&out);
     }
     if ended {
         assert!(told_end || result.is_err(), "an end that the provider did not send");

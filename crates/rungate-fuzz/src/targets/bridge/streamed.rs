@@ -68,10 +68,16 @@ fn of_completion(completion: &Value, lengths: &[u8]) -> Option<Vec<Value>> {
             "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
     };
     let mut events = vec![chunk(json!({"role": "assistant", "content": ""}), None)];
+    let mut texts = Vec::new();
     for field in ["content", "refusal"] {
         for piece in chars(message[field].as_str().unwrap_or_default(), lengths) {
-            events.push(chunk(json!({field: piece}), None));
+            texts.push(chunk(json!({field: piece}), None));
         }
+    }
+    // Some providers speak after their calls.
+    let texts_last = lengths.first().is_some_and(|length| length % 2 == 1);
+    if !texts_last {
+        events.append(&mut texts);
     }
     for (index, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
         let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
@@ -88,6 +94,7 @@ fn of_completion(completion: &Value, lengths: &[u8]) -> Option<Vec<Value>> {
             events.push(chunk(json!({"tool_calls": [more]}), None));
         }
     }
+    events.append(&mut texts);
     events.push(chunk(json!({}), Some(finish)));
     events.push(json!({"id": completion["id"], "choices": [], "usage": completion["usage"]}));
     Some(events)

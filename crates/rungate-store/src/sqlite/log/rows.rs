@@ -6,9 +6,7 @@ use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Day;
-use rusqlite::{
-    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, named_params, params,
-};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
@@ -197,22 +195,19 @@ const INSERT: &str = "INSERT INTO exchange (id, workspace, created_at, opened_se
     requested_model, provider, kind, status, outcome, is_error, error_code, user_id, cost, latency_ms, response_id, \
     request_block, request_offset, request_length, request_flags, response_block, response_offset, response_length, \
     response_flags, search, record) \
-    VALUES (:id, :workspace, :created_at, :opened, :closed, :request_id, :run_id, :session_id, :trace_id, :agent_id, \
-    :agent_external_id, :member_id, :virtual_key_id, :provider_key_id, :model, :requested_model, :provider, :kind, \
-    :status, :outcome, :is_error, :error_code, :user_id, :cost, :latency_ms, :response_id, :request_block, \
-    :request_offset, :request_length, :request_flags, :response_block, :response_offset, :response_length, \
-    :response_flags, :search, :record) ON CONFLICT (id) DO NOTHING";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+    ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36) ON CONFLICT (id) DO NOTHING";
 
 /// What a closing can change; the rest is fixed when the exchange starts.
-const CLOSE: &str = "UPDATE exchange SET closed_sequence = :closed, provider_key_id = :provider_key_id, model = :model, \
-    requested_model = :requested_model, provider = :provider, status = :status, outcome = :outcome, \
-    is_error = :is_error, error_code = :error_code, cost = :cost, latency_ms = :latency_ms, \
-    response_id = :response_id, request_block = coalesce(:request_block, request_block), \
-    request_offset = coalesce(:request_offset, request_offset), \
-    request_length = coalesce(:request_length, request_length), \
-    request_flags = coalesce(:request_flags, request_flags), response_block = :response_block, \
-    response_offset = :response_offset, response_length = :response_length, response_flags = :response_flags, \
-    search = :search, record = :record WHERE id = :id AND closed_sequence IS NULL";
+const CLOSE: &str = "UPDATE exchange SET closed_sequence = ?2, provider_key_id = ?3, model = ?4, \
+    requested_model = ?5, provider = ?6, status = ?7, outcome = ?8, \
+    is_error = ?9, error_code = ?10, cost = ?11, latency_ms = ?12, \
+    response_id = ?13, request_block = coalesce(?14, request_block), \
+    request_offset = coalesce(?15, request_offset), \
+    request_length = coalesce(?16, request_length), \
+    request_flags = coalesce(?17, request_flags), response_block = ?18, \
+    response_offset = ?19, response_length = ?20, response_flags = ?21, \
+    search = ?22, record = ?23 WHERE id = ?1 AND closed_sequence IS NULL";
 
 fn write_rows(
     transaction: &Transaction<'_>,
@@ -248,76 +243,78 @@ fn write_rows(
     Ok(())
 }
 
+/// Binds in the order of the columns of [`INSERT`].
 fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
     let Change { record, request_at, response_at, .. } = change;
     let attribution = &record.attribution;
-    let inserted = statement.execute(named_params! {
-        ":id": blob(record.id.uuid()),
-        ":workspace": blob(record.workspace_id.uuid()),
-        ":created_at": record.created_at.micros(),
-        ":opened": change.opened.map(|sequence| integer(sequence.0)),
-        ":closed": change.closed.map(|sequence| integer(sequence.0)),
-        ":request_id": record.request_id.as_ref().map(RequestId::as_str),
-        ":run_id": attribution.run_id.as_ref().map(RunId::as_str),
-        ":session_id": attribution.session_id.as_ref().map(SessionId::as_str),
-        ":trace_id": attribution.trace_id.as_ref().map(TraceId::as_str),
-        ":agent_id": record.agent.id.map(|id| blob(id.uuid())),
-        ":agent_external_id": record.agent.external_id.as_str(),
-        ":member_id": record.member_id.map(|id| blob(id.uuid())),
-        ":virtual_key_id": blob(record.virtual_key_id.uuid()),
-        ":provider_key_id": record.provider_key_id.map(|id| blob(id.uuid())),
-        ":model": record.model,
-        ":requested_model": record.requested_model,
-        ":provider": record.provider,
-        ":kind": record.kind.as_str(),
-        ":status": record.status,
-        ":outcome": record.outcome.as_str(),
-        ":is_error": record.is_error(),
-        ":error_code": record.error_code.map(rungate_core::code::Code::as_str),
-        ":user_id": attribution.user_id.as_ref().map(UserId::as_str),
-        ":cost": record.cost.map(rungate_core::money::NanoUsd::nanos),
-        ":latency_ms": record.latency_ms.map(integer),
-        ":response_id": record.response_id,
-        ":request_block": request_at.map(|at| at.block),
-        ":request_offset": request_at.map(|at| at.offset),
-        ":request_length": request_at.map(|at| at.length),
-        ":request_flags": request_at.map(|at| at.flags),
-        ":response_block": response_at.map(|at| at.block),
-        ":response_offset": response_at.map(|at| at.offset),
-        ":response_length": response_at.map(|at| at.length),
-        ":response_flags": response_at.map(|at| at.flags),
-        ":search": change.search,
-        ":record": change.json,
-    });
+    let inserted = statement.execute(params![
+        blob(record.id.uuid()),
+        blob(record.workspace_id.uuid()),
+        record.created_at.micros(),
+        change.opened.map(|sequence| integer(sequence.0)),
+        change.closed.map(|sequence| integer(sequence.0)),
+        record.request_id.as_ref().map(RequestId::as_str),
+        attribution.run_id.as_ref().map(RunId::as_str),
+        attribution.session_id.as_ref().map(SessionId::as_str),
+        attribution.trace_id.as_ref().map(TraceId::as_str),
+        record.agent.id.map(|id| blob(id.uuid())),
+        record.agent.external_id.as_str(),
+        record.member_id.map(|id| blob(id.uuid())),
+        blob(record.virtual_key_id.uuid()),
+        record.provider_key_id.map(|id| blob(id.uuid())),
+        record.model,
+        record.requested_model,
+        record.provider,
+        record.kind.as_str(),
+        record.status,
+        record.outcome.as_str(),
+        record.is_error(),
+        record.error_code.map(rungate_core::code::Code::as_str),
+        attribution.user_id.as_ref().map(UserId::as_str),
+        record.cost.map(rungate_core::money::NanoUsd::nanos),
+        record.latency_ms.map(integer),
+        record.response_id,
+        request_at.map(|at| at.block),
+        request_at.map(|at| at.offset),
+        request_at.map(|at| at.length),
+        request_at.map(|at| at.flags),
+        response_at.map(|at| at.block),
+        response_at.map(|at| at.offset),
+        response_at.map(|at| at.length),
+        response_at.map(|at| at.flags),
+        change.search,
+        change.json,
+    ]);
     Ok(inserted.or_store()? > 0)
 }
 
+/// Binds in the order of the numbers of [`CLOSE`].
 fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
     let Change { record, request_at, response_at, .. } = change;
-    let closed = statement.execute(named_params! {
-        ":id": blob(record.id.uuid()),
-        ":closed": change.closed.map(|sequence| integer(sequence.0)),
-        ":provider_key_id": record.provider_key_id.map(|id| blob(id.uuid())),
-        ":model": record.model,
-        ":requested_model": record.requested_model,
-        ":provider": record.provider,
-        ":status": record.status,
-        ":outcome": record.outcome.as_str(),
-        ":is_error": record.is_error(),
-        ":error_code": record.error_code.map(rungate_core::code::Code::as_str),
-        ":cost": record.cost.map(rungate_core::money::NanoUsd::nanos),
-        ":latency_ms": record.latency_ms.map(integer),
-        ":response_id": record.response_id,
-        ":request_block": request_at.map(|at| at.block),
-        ":request_offset": request_at.map(|at| at.offset),
-        ":request_length": request_at.map(|at| at.length),
-        ":request_flags": request_at.map(|at| at.flags),
-        ":response_block": response_at.map(|at| at.block),
-        ":response_offset": response_at.map(|at| at.offset),
-        ":response_length": response_at.map(|at| at.length),
-        ":response_flags": response_at.map(|at| at.flags),
-        ":search": change.search,
-        ":record": change.json,
-    });
+    let closed = statement.execute(params![
+        blob(record.id.uuid()),
+        change.closed.map(|sequence| integer(sequence.0)),
+        record.provider_key_id.map(|id| blob(id.uuid())),
+        record.model,
+        record.requested_model,
+        record.provider,
+        record.status,
+        record.outcome.as_str(),
+        record.is_error(),
+        record.error_code.map(rungate_core::code::Code::as_str),
+        record.cost.map(rungate_core::money::NanoUsd::nanos),
+        record.latency_ms.map(integer),
+        record.response_id,
+        request_at.map(|at| at.block),
+        request_at.map(|at| at.offset),
+        request_at.map(|at| at.length),
+        request_at.map(|at| at.flags),
+        response_at.map(|at| at.block),
+        response_at.map(|at| at.offset),
+        response_at.map(|at| at.length),
+        response_at.map(|at| at.flags),
+        change.search,
+        change.json,
+    ]);
     Ok(closed.or_store()? > 0)
 }
