@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use rungate_core::money::parse_scaled;
 use rungate_core::time::{Day, Timestamp};
+use rungate_llm::catalog::import::listing::{Given, Listing, dated, is_name, price};
+use rungate_llm::catalog::import::providers::{Source, ours};
 use rungate_llm::catalog::{Price, Prices, Rate, Unit};
 use serde_json::{Map, Value, json};
 
-use super::listing::{Given, Listing, dated, is_name, price};
-use super::providers::{Source, ours};
 use super::python;
 
 /// Prices per million tokens.

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use rungate_core::money::parse_scaled;
 use rungate_core::time::Timestamp;
+use rungate_llm::catalog::import::listing::{Given, Listing, dated, is_name, price};
+use rungate_llm::catalog::import::providers::{Source, ours};
 use rungate_llm::catalog::{Prices, Rate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-
-use super::listing::{Given, Listing, dated, is_name, price};
-use super::providers::{Source, ours};
 
 /// Numbers stay text, so that no price goes through a float.
 type Fields = BTreeMap<String, Box<RawValue>>;

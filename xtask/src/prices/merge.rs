@@ -8,10 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rungate_core::time::Timestamp;
+use rungate_llm::catalog::import::listing::{Given, Listing, Name};
+use rungate_llm::catalog::import::providers::Source;
 use rungate_llm::catalog::{Dated, Difference, Price, Prices, Rate, Unit};
-
-use super::listing::{Given, Listing, Name};
-use super::providers::Source;
 
 /// By source, in the order they are preferred.
 pub type Sources = BTreeMap<Source, Given>;

@@ -2,13 +2,9 @@
 
 mod genai;
 mod history;
-mod listing;
-mod litellm;
 mod merge;
-mod providers;
 mod python;
 mod report;
-mod row;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,13 +12,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use rungate_core::time::Day;
+use rungate_llm::catalog::import::listing::{Given, Listing};
+use rungate_llm::catalog::import::litellm;
+use rungate_llm::catalog::import::providers::Source;
 use rungate_llm::catalog::{Catalogue, Difference};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use listing::{Given, Listing};
 use merge::Sources;
-use providers::Source;
 use report::Report;
 
 /// Arguments of `prices import`.
@@ -109,7 +106,7 @@ impl Import {
 
 fn given(source: Source, text: &str) -> Result<Given> {
     match source {
-        Source::LiteLlm => litellm::read(text),
+        Source::LiteLlm => litellm::read(text).context("not LiteLLM's price list"),
         Source::ModelPrices => history::read(text),
         Source::GenaiPrices => genai::read(text),
     }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use rungate_llm::catalog::Difference;
+use rungate_llm::catalog::import::listing::Listing;
 
 use super::Pin;
-use super::listing::Listing;
 use super::merge::Sources;
 
 /// An import.

@@ -7,6 +7,7 @@ mod check;
 mod cost;
 mod diff;
 mod difference;
+pub mod import;
 mod price;
 mod text;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::catalog::{Dated, Price, Prices};
 use rungate_core::time::Timestamp;
-use rungate_llm::catalog::{Dated, Price, Prices};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,21 +11,30 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listing {
+    /// Our id of the provider.
     pub provider: &'static str,
+    /// The model as the provider calls it.
     pub id: String,
+    /// What it is used for.
     pub mode: &'static str,
+    /// Whether it is offered to those who ask what there is.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub offered: bool,
+    /// Tokens it reads at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
+    /// Tokens of output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
+    /// What it takes.
     pub modalities: Vec<&'static str>,
+    /// What it can.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<&'static str>,
     /// Who gave the newest price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
+    /// What it costs and has cost.
     #[serde(skip_serializing_if = "Prices::is_empty")]
     pub prices: Prices,
 }
@@ -33,6 +42,7 @@ pub struct Listing {
 /// What one source gave.
 #[derive(Debug, Default)]
 pub struct Given {
+    /// How many rows it has.
     pub rows: usize,
     /// By provider and id.
     pub models: BTreeMap<Name, Listing>,
@@ -48,14 +58,17 @@ pub struct Given {
 pub type Name = (&'static str, String);
 
 impl Given {
+    /// Notes a row that is left out.
     pub fn skip(&mut self, why: &str) {
         *self.skipped.entry(why.to_owned()).or_default() += 1;
     }
 
+    /// Notes a model whose price is left out.
     pub fn unpriced(&mut self, why: impl Into<String>, model: String) {
         self.unpriced.entry(why.into()).or_default().push(model);
     }
 
+    /// A model by its name or by an alias.
     pub fn find(&self, name: &Name) -> Option<&Listing> {
         self.models.get(name).or_else(|| self.aliases.get(name))
     }

@@ -21,12 +21,16 @@ const fn known(
 /// A source of prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
+    /// LiteLLM's price list.
     LiteLlm,
+    /// models.dev, and model-prices, which keeps its history.
     ModelPrices,
+    /// genai-prices.
     GenaiPrices,
 }
 
 impl Source {
+    /// Every source, the preferred one first.
     pub const ALL: [Self; 3] = [Self::LiteLlm, Self::ModelPrices, Self::GenaiPrices];
 
     /// Its name in the catalogue.
@@ -42,6 +46,11 @@ impl Source {
 /// Our id of what a source calls a provider.
 pub fn ours(source: Source, theirs: &str) -> Option<&'static str> {
     KNOWN.iter().find(|known| names(known, source).contains(&theirs)).map(|known| known.id)
+}
+
+/// Our id that reads the same, where there is one.
+pub fn same(theirs: &str) -> Option<&'static str> {
+    KNOWN.iter().find(|known| known.id == theirs).map(|known| known.id)
 }
 
 /// What a source calls our provider.
@@ -165,7 +174,7 @@ mod tests {
                 assert!(seen.insert(name), "{name} of {source:?} stands twice");
             }
         }
-        for provider in rungate_llm::providers::ALL {
+        for provider in crate::providers::ALL {
             let is_priced = KNOWN.iter().any(|known| known.id == provider.id);
             assert_eq!(is_priced, !provider.any_model, "{}", provider.id);
         }

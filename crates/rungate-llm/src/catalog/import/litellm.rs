@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
-use rungate_llm::catalog::{Prices, Rate, Unit};
 use serde_json::{Map, Value, json};
 
 use super::listing::{Given, Listing, is_name, price};
 use super::providers::{Source, ours, theirs};
 use super::row::{Row, Skip};
+use crate::catalog::{Prices, Rate, Unit};
 
 /// LiteLLM's names of the uses that the data plane has an operation for.
 const MODES: [(&str, &str); 8] = [
@@ -57,8 +56,8 @@ const UNCOUNTED: [&str; 5] = [
 ];
 
 /// Reads the list.
-pub fn read(text: &str) -> Result<Given> {
-    let rows: BTreeMap<String, Row> = serde_json::from_str(text).context("not LiteLLM's price list")?;
+pub fn read(text: &str) -> Result<Given, serde_json::Error> {
+    let rows: BTreeMap<String, Row> = serde_json::from_str(text)?;
     let mut given = Given { rows: rows.len(), ..Given::default() };
     for (key, row) in &rows {
         let listing = match listing(key, row, &mut given) {
