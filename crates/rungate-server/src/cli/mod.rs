@@ -11,9 +11,11 @@ pub mod out;
 mod owner_token;
 mod prices;
 pub mod render;
+mod rollups;
 mod runs;
 mod serve;
 mod sim;
+mod spend;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,11 @@ enum Command {
     /// Show, update and compare price catalogues
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Show what was spent, by agent, model, key or a property
+    Spend(spend::Command),
+    /// Check the sums of requests against their rows, or make them anew
+    #[command(subcommand)]
+    Rollups(rollups::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
     /// Replace a lost owner token
@@ -67,6 +74,8 @@ pub fn run() -> ExitCode {
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
+        Command::Spend(command) => command.run(),
+        Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),

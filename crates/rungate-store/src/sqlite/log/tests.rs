@@ -340,3 +340,32 @@ fn no_question_to_the_roll_ups_scans() {
         assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
     }
 }
+
+#[test]
+fn a_lost_views_file_is_made_anew_from_the_rows() {
+    let journal = numbered(1, journal(14, OURS, 80));
+    let once = Bench::new();
+    once.writer().apply(&journal).unwrap();
+    let lost = Bench::new();
+    let mut writer = lost.writer();
+    let (first, rest) = journal.split_at(100);
+    for batch in first.chunks(9) {
+        writer.apply(batch).unwrap();
+    }
+    // The last batch is cut short: the journal still has it.
+    crash_after(&mut writer, rest, 2);
+    drop(writer);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(lost.days().views().with_extension(format!("db{suffix}")));
+    }
+    assert!(!lost.days().views().exists());
+    let mut writer = lost.writer();
+    let applied = writer.applied().load(std::sync::atomic::Ordering::Acquire);
+    assert!((100..=journal.len() as u64).contains(&applied), "{applied}");
+    drop(writer);
+    // What was applied again is not applied a third time.
+    writer = lost.writer();
+    assert_eq!(writer.applied().load(std::sync::atomic::Ordering::Acquire), applied);
+    writer.apply(&journal[100..]).unwrap();
+    assert_eq!(lost.state(), once.state());
+}
