@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn an_unknown_cost_stands_beside_the_sum() {
         let rows = [
-            json!({"entity": "agt_a", "requests": 3, "errors": 1, "inputTokens": 120, "outputTokens": 30,
+            json!({"at": "2026-11-23T16:00:00.000Z", "entity": "agt_a", "requests": 3, "errors": 1, "inputTokens": 120, "outputTokens": 30,
                 "costNanoUsd": "36000", "unknownCostRequests": 1, "latency": {"p50Ms": 812, "p95Ms": 2_048}}),
             json!({"entity": null, "isOther": true, "requests": 1, "costNanoUsd": "0", "latency": {}}),
         ];
@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(lines[0][..3], ["BY", "REQUESTS", "ERRORS"]);
         assert_eq!(lines[1].join(" "), "agt_a 3 1 120 → 30 $0.000036 1 812 ms 2.04 s");
         assert_eq!(lines[2].join(" "), "(others) 1 0 0 → 0 $0 0");
-        assert!(table(&sums, true).render(Look::PLAIN).starts_with("FROM (UTC)"));
+        let by_time = table(&sums, true).render(Look::PLAIN);
+        assert!(by_time.starts_with("FROM (UTC)"), "{by_time}");
     }
 }
