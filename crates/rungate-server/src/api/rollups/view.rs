@@ -57,6 +57,7 @@ struct ItemView {
 /// How long requests took, in milliseconds; null where none was measured.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the unit is part of each name on the wire")]
 #[schema(as = RollupLatency)]
 struct LatencyView {
     avg_ms: Option<u64>,

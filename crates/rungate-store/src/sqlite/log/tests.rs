@@ -229,12 +229,12 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
     let days = bench.days().listed(None, None, Order::Asc);
     for damage in damages {
         views.execute_batch(damage).unwrap();
-        let damaged = bench.state();
+        let wrong = bench.state();
         let mut rebuild =
             |mode| days.iter().map(|day| writer.rebuild(*day, mode).unwrap().differed).sum::<u64>();
         let differed = rebuild(RebuildMode::Check);
         assert!(differed > 0, "{damage}");
-        assert_eq!(bench.state(), damaged, "a check changes nothing: {damage}");
+        assert_eq!(bench.state(), wrong, "a check changes nothing: {damage}");
         assert_eq!(rebuild(RebuildMode::Mend), differed, "{damage}");
         assert_eq!(rebuild(RebuildMode::Mend), 0, "{damage}");
         assert_eq!(bench.state(), right, "{damage}");

@@ -87,7 +87,7 @@ impl LogWriter {
                 }
                 // Its older sums are all that is left.
                 Err(StoreError::Corrupt(reason)) => {
-                    tracing::warn!(%day, reason, "kept the older sums of a day")
+                    tracing::warn!(%day, reason, "kept the older sums of a day");
                 }
                 Err(error) => return Err(error),
             }
