@@ -12,10 +12,12 @@ pub mod out;
 mod owner_token;
 mod prices;
 pub mod render;
+mod rollups;
 mod runs;
 mod sealing_key;
 mod serve;
 mod sim;
+mod spend;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,11 @@ enum Command {
     /// Show, update and compare price catalogues
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Show what was spent, by agent, model, key or a property
+    Spend(spend::Command),
+    /// Check the sums of requests against their rows, or make them anew
+    #[command(subcommand)]
+    Rollups(rollups::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
     /// Back up the data folder, also while a server runs on it
@@ -76,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
+        Command::Spend(command) => command.run(),
+        Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),

@@ -6,6 +6,7 @@ mod days;
 mod older;
 mod reader;
 mod rebuild;
+mod replay;
 mod rows;
 mod summary;
 #[cfg(test)]
