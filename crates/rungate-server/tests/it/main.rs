@@ -14,4 +14,5 @@ mod edge;
 mod fake;
 mod journey;
 mod postgres;
+mod prices;
 mod process;

@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::super::DatabaseUrl;
 use super::super::pool::Pool;
 use super::PostgresLog;
-use super::days::{self, Span};
+use super::days::{self, Days, Span};
+use super::reader::Lookup;
 use crate::conformance::fixture::{
     OURS, any_journal, at, body, closed, exchange, first_day, last_records, numbered, opened, opening,
 };
@@ -460,6 +461,27 @@ async fn common_lists_are_led_by_an_index_in_their_order() {
         }
     }
     assert!(seen.len() > 8);
+}
+
+#[tokio::test]
+async fn looking_up_day_by_day_finds_the_same_as_all_at_once() {
+    let Some(database) = TestDatabase::create() else { return };
+    let log = node(&database, "one").await;
+    log.apply(&numbered(1, any_journal(4, OURS, 200))).await.unwrap();
+    let connection = log.reader.connection().await.unwrap();
+    let days = Days::read(&connection).await.unwrap();
+    let mut found = 0;
+    for (lookup, value) in
+        [(Lookup::RequestId, "req-1"), (Lookup::ResponseId, "resp-3"), (Lookup::RequestId, "no")]
+    {
+        for limit in [1, 7, 500] {
+            let at_once = log.reader.look_up(OURS, lookup, value, limit).await.unwrap();
+            let walked = super::reader::walk(&connection, &days, OURS, lookup, value, limit).await.unwrap();
+            assert!(at_once == walked, "{lookup:?} {value} {limit}");
+            found += walked.len();
+        }
+    }
+    assert!(found > 20, "{found}");
 }
 
 #[tokio::test]
