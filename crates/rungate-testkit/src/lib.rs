@@ -8,8 +8,10 @@
     clippy::missing_panics_doc,
     reason = "a harness fails by panicking"
 )]
+#![expect(clippy::disallowed_methods, reason = "the environment says what the tests are run on")]
 
 mod client;
+mod port;
 mod postgres;
 mod server;
 mod sim;

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::server::free_port;
+use crate::port::free_port;
 
 const SUPERUSER: &str = "postgres";
 const PASSWORD: &str = "of-the-test-cluster";
 const URL_VARIABLE: &str = "RUNGATE_TEST_POSTGRES_URL";
 const REQUIRE_VARIABLE: &str = "RUNGATE_REQUIRE_POSTGRES";
+
+/// The number of the next database of this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Stops the cluster when nobody has held the file of users for half a minute; `lock` keeps others from joining
 /// meanwhile.
@@ -68,7 +71,6 @@ impl TestDatabase {
                 (Address { origin: origin(port) }, Some(users))
             }
         };
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let database = Self { server, name, _in_use: in_use };
         database.server.sql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", database.name));
@@ -282,9 +284,12 @@ fn shared_cluster(bin: &Path) -> (u16, File) {
 /// A process of its own session, so that it outlives the test that starts it.
 fn watch(cluster: &Cluster) {
     let mut command = cluster.as_user(Path::new("setsid"));
-    command.args(["sh", "-c", WATCHER, "rungate-postgres-watcher"]).arg(&cluster.base).arg(&cluster.bin);
+    command
+        .args(["--fork", "sh", "-c", WATCHER, "rungate-postgres-watcher"])
+        .arg(&cluster.base)
+        .arg(&cluster.bin);
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap();
+    assert!(command.status().unwrap().success());
 }
 
 fn open(path: &Path) -> File {

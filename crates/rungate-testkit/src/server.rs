@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
+use crate::port::free_port;
 use crate::postgres::TestDatabase;
 
 /// The owner token of every server that the harness starts.
@@ -182,9 +183,4 @@ fn spawn(bin: &Path, folder: &Path, port: u16, options: &ServerOptions) -> Child
         command.env(name, value);
     }
     command.spawn().unwrap()
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -134,7 +134,7 @@ pub trait Catalog: Send + Sync {
     /// Returns when another node may have committed something since the last call. A hint for one caller that polls the
     /// revision all the same: it may come late, without reason, or never, as from a store that one node has to itself.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -73,10 +73,10 @@ async fn listen(
     listened: &mut bool,
 ) -> Result<(), StoreError> {
     let (client, mut connection) = config.connect(tls).await.or_store()?;
-    let mut begin = std::pin::pin!(client.batch_execute(LISTEN));
+    let mut listening = std::pin::pin!(client.batch_execute(LISTEN));
     loop {
         tokio::select! {
-            begun = &mut begin, if !*listened => {
+            begun = &mut listening, if !*listened => {
                 begun.or_store()?;
                 *listened = true;
                 // Whatever was said while nobody listened.

@@ -14,6 +14,7 @@ struct Roles {
 }
 
 impl Roles {
+    #[expect(clippy::unused_async, reason = "the suites wait for it")]
     async fn close(self) {
         self.catalog.close();
     }
