@@ -1,7 +1,7 @@
 # Thin commands over cargo and scripts/. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench
+.PHONY: help demo run test check bench fuzz
 
 help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,9 @@ check: ## Quick: format, lints, repository checks, Rust tests without the slow o
 bench: ## Measure against nginx, in about five minutes after building (BENCH=full: longer); writes bench/RESULTS.md.
 	cargo build --release -p rungate-server -p rungate-bench
 	cargo run --release -p rungate-bench -- run
+
+TARGET ?= sse
+SECONDS ?= 60
+
+fuzz: ## Look for bytes that break a reader, guided by coverage: make fuzz TARGET=journal SECONDS=600
+	scripts/fuzz.sh $(TARGET) $(SECONDS)

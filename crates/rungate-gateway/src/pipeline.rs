@@ -103,7 +103,8 @@ impl Pipeline {
         let id = arrival.id;
         let mut exchange = self.begin(arrival, &call, &key, parts);
         match self.prepared(&mut exchange, &call, &key, parts, &mut body).await {
-            Ok(prepared) => self.sent(exchange, prepared).await,
+            // On the heap, as below: every future around one that is awaited in place holds it twice, and copies it.
+            Ok(prepared) => Box::pin(self.sent(exchange, prepared)).await,
             Err(refusal) if refusal.code == Code::ClientClosed => {
                 // Not refused by us: the guard records that the client left. Nobody reads the answer.
                 drop(exchange);
@@ -111,7 +112,7 @@ impl Pipeline {
             }
             Err(refusal) => {
                 read::discard(&parts.headers, &mut body).await;
-                refused(exchange, &refusal, call.operation).await
+                Box::pin(refused(exchange, &refusal, call.operation)).await
             }
         }
     }
@@ -137,7 +138,9 @@ impl Pipeline {
         note_request(exchange, &parsed);
         let model = parsed.scan.model.as_deref();
         let candidate = match &call.path_id {
-            Some(id) => stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id).await?,
+            Some(id) => {
+                Box::pin(stored::plan(&*self.log, &self.keeper.journal, key, call.operation, id)).await?
+            }
             None => routing::plan(call.operation, model, key, &self.keeper.prices.load())?.candidate,
         };
         exchange.chosen(&candidate);
@@ -167,9 +170,9 @@ impl Pipeline {
                 let plan = relay::Plan::new(&parsed, candidate, now, self.memory.clone(), timeouts, elapsed);
                 // The request is out: its bytes need no room any more while the answer streams.
                 drop((parsed, outgoing, room));
-                relay::relay(exchange, plan, response).await
+                Box::pin(relay::relay(exchange, plan, response)).await
             }
-            Err(failure) => relay::fail(exchange, parsed.operation, failure).await,
+            Err(failure) => Box::pin(relay::fail(exchange, parsed.operation, failure)).await,
         }
     }
 

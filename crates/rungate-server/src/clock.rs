@@ -1,5 +1,6 @@
 //! The time and the randomness of the machine. Everything else takes them passed in.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rungate_core::ports::{Clock, Entropy};
@@ -34,25 +35,49 @@ impl Clock for SystemClock {
     }
 }
 
-/// The random bytes of the operating system.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemEntropy(());
+/// Bytes taken from the system at a time: one call for some two hundred ids.
+const POOL_BYTES: usize = 2 << 10;
+
+/// The random bytes of the operating system. None is given twice.
+pub struct SystemEntropy(Mutex<Pool>);
+
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    /// From here on they are unused.
+    unused: usize,
+}
 
 impl SystemEntropy {
     /// Checks once that the system has randomness to give; later calls then cannot fail.
     pub fn open() -> Result<Self, getrandom::Error> {
-        getrandom::fill(&mut [0; 32]).map(|()| Self(()))
+        let mut bytes = [0; POOL_BYTES];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(Mutex::new(Pool { bytes, unused: 0 })))
     }
 }
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        // Keys and ids made from anything weaker would be guessable: there is nothing to go on with. A kernel that
-        // gave randomness once does not stop.
-        if let Err(error) = getrandom::fill(bytes) {
-            tracing::error!(%error, "the system gives no randomness");
-            std::process::abort();
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Pool { bytes: random, unused } = &mut *pool;
+        for byte in bytes {
+            if *unused == POOL_BYTES {
+                refill(random);
+                *unused = 0;
+            }
+            // What is given away is kept nowhere else.
+            *byte = std::mem::take(&mut random[*unused]);
+            *unused += 1;
         }
+    }
+}
+
+fn refill(bytes: &mut [u8]) {
+    // Keys and ids made from anything weaker would be guessable: there is nothing to go on with. A kernel that
+    // gave randomness once does not stop.
+    if let Err(error) = getrandom::fill(bytes) {
+        tracing::error!(%error, "the system gives no randomness");
+        std::process::abort();
     }
 }
 

@@ -8,7 +8,7 @@ use super::Findings;
 use super::sources::{Source, code_of, has_word};
 
 /// Dependencies, and the only crates that may have them.
-const DEPENDENCIES: [(&str, &[&str]); 10] = [
+const DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("axum", &["rungate-server"]),
     ("tower-http", &["rungate-server"]),
     ("rusqlite", &["rungate-store"]),
@@ -19,6 +19,8 @@ const DEPENDENCIES: [(&str, &[&str]); 10] = [
     ("hyper-rustls", &["rungate-gateway", "rungate-server"]),
     ("reqwest", &[]),
     ("rungate-bench", &[]),
+    ("libfuzzer-sys", &["rungate-fuzz"]),
+    ("rungate-fuzz", &[]),
 ];
 /// What makes a connection over HTTP, and the only crates that may.
 const CLIENTS: [&str; 3] = ["hyper::client", "client::legacy", "hyper_rustls"];

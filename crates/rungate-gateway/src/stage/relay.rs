@@ -75,7 +75,7 @@ impl Plan {
 pub async fn relay(exchange: Exchange, plan: Plan, response: Response<Incoming>) -> Response<Body> {
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        return error::relay(exchange, plan, head, body).await;
+        return Box::pin(error::relay(exchange, plan, head, body)).await;
     }
     let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_of = |essence: &str| {

@@ -23,13 +23,13 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
     let mut room = Room::default();
     let collected = match collect(&plan, &mut room, body, usize::MAX).await {
         Ok(bytes) => bytes,
-        Err(failure) => return fail(exchange, plan.operation, failure).await,
+        Err(failure) => return Box::pin(fail(exchange, plan.operation, failure)).await,
     };
     exchange.first_byte();
     let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut meter = Meter::new(plan.candidate.serving.operation);
     if meter.whole(content_type, &collected).is_err() {
-        return fail(exchange, plan.operation, garbage(&plan)).await;
+        return Box::pin(fail(exchange, plan.operation, garbage(&plan))).await;
     }
     let bytes = match plan.candidate.serving.bridge {
         None => collected,
@@ -37,7 +37,7 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
             Ok(bytes) => bytes,
             Err(error) => {
                 tracing::warn!(exchange = %exchange.record.id, %error, "answer cannot be translated");
-                return fail(exchange, plan.operation, garbage(&plan)).await;
+                return Box::pin(fail(exchange, plan.operation, garbage(&plan))).await;
             }
         },
     };

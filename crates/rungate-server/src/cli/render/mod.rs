@@ -3,9 +3,12 @@
 
 pub mod facts;
 pub mod look;
+pub mod prices;
+pub mod repriced;
 pub mod request;
 pub mod row;
 pub mod run;
+pub mod spend;
 pub mod table;
 pub mod text;
 
