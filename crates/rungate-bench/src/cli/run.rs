@@ -23,7 +23,7 @@ pub struct Command {
     /// For everything that is made meanwhile, and for the results as JSON
     #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
     folder: PathBuf,
-    /// A PostgreSQL database, whose read figures are taken too; made-up traffic is written into it
+    /// An empty PostgreSQL database whose read figures are taken too: made-up traffic is written into it
     #[arg(long, value_name = "URL", env = "RUNGATE_STORE_URL")]
     store_url: Option<String>,
 }
