@@ -23,3 +23,8 @@ mod view;
 
 pub use open::{Database, StoreConfig, Stores, open, probe};
 pub use postgres::DatabaseUrl;
+
+/// Copies of a data folder, taken while it is written.
+pub mod backup {
+    pub use crate::sqlite::backup::{Contents, copy_catalog, copy_log, inspect};
+}

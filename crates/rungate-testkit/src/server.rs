@@ -66,7 +66,12 @@ pub struct Server {
 impl Server {
     /// Starts `bin serve` on a fresh data folder and a free port, open to loopback upstreams, and waits until it is ready.
     /// Where `RUNGATE_TEST_STORE` is `postgres`, on a fresh database too.
-    pub async fn start(bin: &Path, mut options: ServerOptions) -> Self {
+    pub async fn start(bin: &Path, options: ServerOptions) -> Self {
+        Self::start_in(bin, tempfile::tempdir().unwrap(), options).await
+    }
+
+    /// The same with the data that lies in `folder` as `data`.
+    pub async fn start_in(bin: &Path, folder: TempDir, mut options: ServerOptions) -> Self {
         let database = (!options.in_folder && runs_on_postgres()).then(|| {
             let database = TestDatabase::create();
             database.unwrap_or_else(|| panic!("{STORE_VARIABLE} is postgres, and there is none"))
@@ -74,7 +79,6 @@ impl Server {
         if let Some(database) = &database {
             options = options.env("RUNGATE_STORE_URL", &database.url());
         }
-        let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let child = spawn(bin, folder.path(), port, &options);
         let origin = format!("http://127.0.0.1:{port}");

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod node;
 pub mod owner;
 mod prices;
+pub mod sealed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
+    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
@@ -106,7 +107,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             prices,
             egress,
             client,
-            sealing_key: keys.sealing_key,
+            keyring: keys.keyring,
             hasher: keys.hasher,
             clock,
             entropy,
@@ -127,6 +128,11 @@ pub async fn open_stores(
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<Stores> {
+    anyhow::ensure!(
+        !config.data.join(folder::RESTORING).exists(),
+        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
+        config.data.display()
+    );
     let database = match &config.url {
         None => None,
         Some(url) => Some(Database {

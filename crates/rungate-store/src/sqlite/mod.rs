@@ -4,6 +4,7 @@
 //! what outlives the days. Each file has one writer thread and a few readers. WAL with `synchronous = FULL` throughout:
 //! commits are grouped, so that syncing each of them costs little.
 
+pub(crate) mod backup;
 mod bind;
 mod catalog;
 mod error;

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rungate_core::exchange::Body;
 use rungate_core::ports::StoreError;
+use rusqlite::Connection;
 
+use super::super::error::OrStoreError;
 use super::super::{error, folder};
 use crate::block::{self, Block, Location};
 
@@ -98,6 +100,23 @@ pub(crate) fn read(
         last = Some((location.block, block));
     }
     Ok(Some(bodies))
+}
+
+/// Reads every block that the rows of a day refer to. How many there are.
+pub(crate) fn check_blocks(rows: &Connection, path: &Path) -> Result<u64, StoreError> {
+    let mut file = File::open(path).map_err(|error| error::io(path, &error))?;
+    let mut statement = rows
+        .prepare(
+            "SELECT request_block FROM exchange WHERE request_block IS NOT NULL \
+             UNION SELECT response_block FROM exchange WHERE response_block IS NOT NULL",
+        )
+        .or_store()?;
+    let mut blocks = 0;
+    for block in statement.query_map([], |row| row.get(0)).or_store()? {
+        read_block(&mut file, path, block.or_store()?)?;
+        blocks += 1;
+    }
+    Ok(blocks)
 }
 
 fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Bytes, StoreError> {

@@ -218,6 +218,14 @@ impl<T> Recent<T> {
     }
 }
 
+/// The names that the rows and the bodies of each day have, oldest day first, for days that have either.
+pub(crate) fn day_files(dir: &Path) -> Result<Vec<(String, String)>, StoreError> {
+    let names = names(dir)?;
+    let of = |name: &String| day_of(name, "rows-", ".db").or_else(|| day_of(name, "bodies-", ".seg"));
+    let days: BTreeSet<Day> = names.iter().filter_map(of).collect();
+    Ok(days.into_iter().map(|day| (format!("rows-{day}.db"), format!("bodies-{day}.seg"))).collect())
+}
+
 fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
     let entries = fs::read_dir(dir).map_err(|error| error::io(dir, &error))?;
     let name = |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok());

@@ -6,6 +6,7 @@ mod days;
 mod older;
 mod reader;
 mod rebuild;
+mod replay;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -31,7 +32,9 @@ use super::folder::Folder;
 use super::pool::Pool;
 use super::worker::Worker;
 
+pub(crate) use self::bodies::check_blocks;
 use self::days::Days;
+pub(crate) use self::days::day_files;
 use self::reader::{Lookup, Reader};
 use self::writer::LogWriter;
 

@@ -38,8 +38,13 @@ impl DayWriter {
     }
 
     /// Applies entries of this day. Gives those that repeat what an earlier entry did already, which no correct journal
-    /// has: they change nothing and must not be counted.
-    pub fn apply(&mut self, days: &Days, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+    /// has: they change nothing and must not be counted. `whole` is the place up to which all files have applied everything.
+    pub fn apply(
+        &mut self,
+        days: &Days,
+        entries: &[&Sequenced],
+        whole: Sequence,
+    ) -> Result<HashSet<Sequence>, StoreError> {
         let (old, new): (Vec<&Sequenced>, Vec<&Sequenced>) =
             entries.iter().partition(|entry| entry.sequence <= self.applied);
         let mut repeated = self.repeated_before(&old)?;
@@ -50,6 +55,9 @@ impl DayWriter {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
         write_rows(&transaction, &changes, &mut repeated)?;
         set_applied(&transaction, last)?;
+        let mut statement = transaction.prepare_cached("UPDATE applied SET whole = ?1").or_store()?;
+        statement.execute([integer(whole.0)]).or_store()?;
+        drop(statement);
         transaction.commit().or_store()?;
         self.applied = last;
         Ok(repeated)
