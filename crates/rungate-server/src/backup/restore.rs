@@ -14,9 +14,8 @@ use super::manifest::{MANIFEST, Manifest, is_plain};
 use super::{archive, take, verify};
 use crate::boot::folder::{self, RESTORING, write_private};
 use crate::boot::keys;
-use crate::boot::open_stores;
+use crate::boot::open_folder;
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::Store;
 
 /// The keys that go with a restored installation.
 #[derive(Debug, Default)]
@@ -90,11 +89,10 @@ async fn fill(
         keys::write(staging, keyring)?;
     }
     tell("opening");
-    let (clock, entropy) = (SystemClock::new(), SystemEntropy::open()?);
-    let store = Store { data: staging.to_owned(), ..Store::default() };
-    let stores = open_stores(&store, &clock, &entropy).await?;
+    let stores = open_folder(staging).await?;
     let is_openable = keys::existing(staging, given.environment.as_ref())?.is_some();
     let opened = if is_openable {
+        let (clock, entropy) = (SystemClock::new(), SystemEntropy::open()?);
         let opened =
             keys::open(staging, given.environment.as_ref(), &*stores.catalog, &clock, &entropy).await;
         opened.map(drop)

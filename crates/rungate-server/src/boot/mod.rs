@@ -128,24 +128,35 @@ pub async fn open_stores(
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<Stores> {
-    anyhow::ensure!(
-        !config.data.join(folder::RESTORING).exists(),
-        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
-        config.data.display()
-    );
+    ensure_whole(&config.data)?;
     let database = match &config.url {
-        None => None,
-        Some(url) => Some(Database {
+        None => return open_folder(&config.data).await,
+        Some(url) => Database {
             url: url.clone(),
             node: node::open(&config.data, clock, entropy)?,
             patience: Duration::from_secs(config.wait_seconds.get()),
-        }),
+        },
     };
-    let opened = rungate_store::open(&StoreConfig { dir: config.data.clone(), database }).await;
-    opened.with_context(|| match &config.url {
-        None => format!("the store in {} cannot be opened", config.data.display()),
-        Some(url) => format!("the store in {url} cannot be opened"),
-    })
+    let url = database.url.clone();
+    let opened =
+        rungate_store::open(&StoreConfig { dir: config.data.clone(), database: Some(database) }).await;
+    opened.with_context(|| format!("the store in {url} cannot be opened"))
+}
+
+/// Opens the stores of a data folder that holds everything.
+pub async fn open_folder(data: &std::path::Path) -> anyhow::Result<Stores> {
+    ensure_whole(data)?;
+    let opened = rungate_store::open(&StoreConfig::folder(data.to_owned())).await;
+    opened.with_context(|| format!("the store in {} cannot be opened", data.display()))
+}
+
+fn ensure_whole(data: &std::path::Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !data.join(folder::RESTORING).exists(),
+        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
+        data.display()
+    );
+    Ok(())
 }
 
 async fn open_journal(config: &Config) -> anyhow::Result<Journal> {

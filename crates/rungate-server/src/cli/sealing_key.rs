@@ -103,7 +103,8 @@ impl Place {
         ensure!(store.data.is_dir(), "there is no data folder at {}", store.data.display());
         let (clock, entropy) = (SystemClock::new(), SystemEntropy::open()?);
         let stores = boot::open_stores(&store, &clock, &entropy).await.context("stop the server first")?;
-        Ok(Opened { data: store.data, given, stores, clock, entropy, json: self.json })
+        let data = store.data;
+        Ok(Opened { data, given, stores, clock, entropy, json: self.json })
     }
 }
 

@@ -9,9 +9,8 @@ use rungate_core::secret::TokenHash;
 use rungate_store::Stores;
 
 use super::*;
-use crate::boot::{keys::Keys, open_stores};
+use crate::boot::{keys::Keys, open_folder};
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::Store;
 
 struct House {
     folder: tempfile::TempDir,
@@ -25,9 +24,8 @@ impl House {
     /// With an owner and two provider keys.
     async fn build() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let stores = open_folder(folder.path()).await.unwrap();
         let (clock, entropy) = (SystemClock::new(), SystemEntropy::open().unwrap());
-        let store = Store { data: folder.path().to_owned(), ..Store::default() };
-        let stores = open_stores(&store, &clock, &entropy).await.unwrap();
         let mut house = Self { folder, stores, clock, entropy, token: Secret::new(String::new()) };
         let keys = house.keys(None).await.unwrap();
         let owner = Owner {
