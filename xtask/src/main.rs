@@ -33,7 +33,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Prices {
-    /// Make the catalogue of rungate-llm from LiteLLM's price list (model_prices_and_context_window*.json)
+    /// Make the catalogue of rungate-llm from the lists that catalogue/sources.toml names
     Import(prices::Import),
 }
 

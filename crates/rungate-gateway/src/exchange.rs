@@ -115,7 +115,7 @@ impl Exchange {
         let Some(model) = candidate.model.as_deref() else { return };
         let provider = candidate.access.provider.id;
         let has_price = self.workspace.price(provider, model, self.record.created_at).is_some()
-            || self.keeper.prices.load().model(provider, model).is_some_and(|model| model.price.is_some());
+            || self.keeper.prices.load().model(provider, model).is_some_and(|model| !model.prices.is_empty());
         if !has_price && !self.is_free {
             self.warn("unpriced_model");
         }

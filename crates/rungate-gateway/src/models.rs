@@ -59,7 +59,7 @@ pub fn usable(key: &KeyEntry, catalogue: &Catalogue) -> Vec<Entry> {
 fn offered(access: &ProviderAccess, catalogue: &Catalogue) -> Vec<(String, String)> {
     let known = catalogue.of_provider(access.provider.id);
     let mut models: Vec<(String, String)> = known
-        .filter(|model| access.lists(&model.id) != Some(false))
+        .filter(|model| access.lists(&model.id).unwrap_or(model.offered))
         .map(|model| (model.id.to_string(), model.name().to_owned()))
         .collect();
     let is_plain = |name: &&String| !name.contains(['*', '?', '[', '{']);

@@ -2,42 +2,92 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::collections::BTreeSet;
+
 use rungate_core::money::NanoUsd;
+use rungate_core::time::Timestamp;
 use rungate_core::usage::Usage;
-use rungate_llm::catalog::{Catalogue, Model, Price, cost};
+use rungate_llm::catalog::{Catalogue, Dated, Difference, Model, Price, cost};
 use rungate_llm::providers;
+
+/// The day of the import: a later one may have other prices.
+fn imported() -> Timestamp {
+    Timestamp::parse("2026-11-24T00:00:00Z").unwrap()
+}
 
 fn catalogue() -> Catalogue {
     Catalogue::embedded().unwrap()
 }
 
 fn models(catalogue: &Catalogue) -> impl Iterator<Item = &Model> {
-    providers::ALL.iter().flat_map(|provider| catalogue.of_provider(provider.id))
+    catalogue.models().iter()
 }
 
 fn cost_of(provider: &str, model: &str, usage: Usage) -> Option<i64> {
     let catalogue = catalogue();
-    let price = catalogue.model(provider, model).unwrap().price.clone().unwrap();
+    let price = catalogue.model(provider, model).unwrap().price_at(imported()).unwrap().clone();
     cost(&price, &usage).map(NanoUsd::nanos)
 }
 
 #[test]
-fn it_lists_models_of_our_providers_only_and_most_have_a_price() {
+fn it_lists_at_least_two_thousand_models_of_forty_providers_and_most_have_a_price() {
     let catalogue = catalogue();
     let in_file = include_str!("../catalogue/models.json").lines().count() - 2;
-    let listed = models(&catalogue).count();
-    assert_eq!(listed, in_file, "a model of a provider that is not in the registry");
-    assert!(listed > 300, "{listed}");
-    let priced = models(&catalogue).filter(|model| model.price.is_some()).count();
-    assert!(priced * 10 > listed * 9, "{priced} of {listed}");
+    assert_eq!(catalogue.models().len(), in_file);
+    let priced: Vec<&Model> = models(&catalogue).filter(|model| !model.prices.is_empty()).collect();
+    let providers: BTreeSet<&str> = priced.iter().map(|model| &*model.provider).collect();
+    assert!(priced.len() >= 2_000 && providers.len() >= 40, "{} of {}", priced.len(), providers.len());
+    assert!(priced.len() * 10 > in_file * 9, "{} of {in_file}", priced.len());
+    let sources: BTreeSet<&str> = priced.iter().map(|model| model.source.as_deref().unwrap()).collect();
+    assert_eq!(Vec::from_iter(sources), ["genai-prices", "litellm", "model-prices"]);
+    let dated = priced.iter().filter(|model| model.prices.iter().count() > 1).count();
+    assert!(dated > 200, "{dated} with the prices of other days");
 }
 
 #[test]
-fn its_snapshot_is_the_one_that_the_notice_names() {
-    let notice = include_str!("../catalogue/NOTICE.md");
+fn it_has_models_of_every_provider_that_asks_a_price() {
     let catalogue = catalogue();
-    assert!(catalogue.snapshot_id().starts_with("litellm-"), "{}", catalogue.snapshot_id());
-    assert!(notice.contains(catalogue.snapshot_id()));
+    for provider in providers::ALL {
+        let offered =
+            catalogue.of_provider(provider.id).any(|model| model.offered && !model.prices.is_empty());
+        assert_eq!(offered, !provider.any_model, "{}", provider.id);
+    }
+}
+
+#[test]
+fn its_snapshot_is_the_one_that_the_notice_and_the_differences_name() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Listed {
+        snapshot_id: String,
+        differences: Vec<Difference>,
+    }
+    let catalogue = catalogue();
+    assert!(include_str!("../catalogue/NOTICE.md").contains(catalogue.snapshot_id()));
+    let listed: Listed = serde_json::from_str(include_str!("../catalogue/differences.json")).unwrap();
+    assert_eq!(listed.snapshot_id, catalogue.snapshot_id());
+    assert!(!listed.differences.is_empty());
+    for Difference { model: name, field, values, taken } in &listed.differences {
+        let (provider, id) = name.split_once('/').unwrap();
+        let model = catalogue.model(provider, id).unwrap();
+        assert_eq!(model.source.as_deref(), Some(&**taken), "{name}");
+        let price = serde_json::to_value(model.price_at(imported()).unwrap()).unwrap();
+        // The source that was taken may say nothing on this price where the others differ.
+        assert_eq!(price[field].as_str(), values.get(taken).map(String::as_str), "{name} {field}");
+        assert!(values.len() > 1, "{name}");
+    }
+}
+
+#[test]
+fn a_price_of_the_past_is_that_of_the_moment() {
+    let catalogue = catalogue();
+    let model = catalogue.model("openai", "gpt-5.6").unwrap();
+    let thousand = Usage { input: 1_000, output: 1_000, ..Usage::default() };
+    let at = |moment| {
+        cost(model.price_at(Timestamp::parse(moment).unwrap()).unwrap(), &thousand).map(NanoUsd::nanos)
+    };
+    assert_eq!(at("2026-08-20T23:59:59Z"), Some(5_000_000 + 30_000_000));
+    assert_eq!(at("2026-08-21T00:00:00Z"), Some(4_000_000 + 20_000_000));
 }
 
 #[test]
@@ -49,7 +99,7 @@ fn every_row_is_what_the_api_can_show() {
         assert!(MODES.contains(&&*model.mode), "{name}: {}", model.mode);
         assert!(!model.modalities.is_empty() && !model.name().is_empty(), "{name}");
         assert_eq!(catalogue.model(&model.provider, &model.id), Some(model), "{name}");
-        if let Some(price) = &model.price {
+        for Dated { price, .. } in &model.prices {
             let text = serde_json::to_string(price).unwrap();
             assert_eq!(&serde_json::from_str::<Price>(&text).unwrap(), price, "{name}");
         }
@@ -67,19 +117,24 @@ fn a_priced_model_can_price_a_plain_answer_and_is_not_free() {
     ];
     let catalogue = catalogue();
     for model in models(&catalogue) {
-        let Some(price) = &model.price else { continue };
         let name = format!("{}/{}", model.provider, model.id);
-        let is_paid = |usage: &Usage| cost(price, usage) > Some(NanoUsd::ZERO);
-        match &*model.mode {
-            "chat" | "responses" | "completion" => {
-                let cost = cost(price, &tokens).unwrap();
-                assert!(cost > NanoUsd::ZERO && cost.nanos() < 2_000_000_000_000, "{name}: {cost}");
+        for Dated { price, .. } in &model.prices {
+            if price.is_free() {
+                assert!(model.mode.as_ref() == "moderation" || model.id.ends_with(":free"), "{name}");
+                continue;
             }
-            "embedding" => assert!(is_paid(&input), "{name}"),
-            "image" | "audio" => {
-                assert!(is_paid(&tokens) || is_paid(&input) || units.iter().any(is_paid), "{name}");
+            let is_paid = |usage: &Usage| cost(price, usage) > Some(NanoUsd::ZERO);
+            match &*model.mode {
+                "chat" | "responses" | "completion" => {
+                    let cost = cost(price, &tokens).unwrap();
+                    assert!(cost > NanoUsd::ZERO && cost.nanos() < 2_000_000_000_000, "{name}: {cost}");
+                }
+                "embedding" => assert!(is_paid(&input), "{name}"),
+                "image" | "audio" => {
+                    assert!(is_paid(&tokens) || is_paid(&input) || units.iter().any(is_paid), "{name}");
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
 }

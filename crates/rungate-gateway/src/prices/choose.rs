@@ -23,7 +23,7 @@ impl Chosen<'_> {
 }
 
 /// The price of an exchange: the workspace's own (`own`, by provider and model) before the catalogue's. The model that
-/// was asked of the provider decides, then the one its answer names.
+/// was asked of the provider decides, then the one its answer names. What counts is the price at the exchange's start.
 pub fn choose<'a>(
     record: &ExchangeRecord,
     own: impl Fn(&str, &str) -> Option<&'a DatedPrice>,
@@ -35,6 +35,6 @@ pub fn choose<'a>(
     if let Some(dated) = models().find_map(|model| own(provider, model)) {
         return Some(Chosen { price: &dated.price, snapshot_id: &dated.snapshot_id });
     }
-    let price = models().find_map(|model| catalogue.model(provider, model)?.price.as_ref())?;
+    let price = models().find_map(|model| catalogue.model(provider, model)?.price_at(record.created_at))?;
     Some(Chosen { price, snapshot_id: catalogue.snapshot_id() })
 }

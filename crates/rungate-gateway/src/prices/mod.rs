@@ -3,28 +3,32 @@
 
 mod choose;
 mod own;
+mod reprice;
 pub mod stored;
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use rungate_core::ports::{Catalog, StoreError};
 use rungate_llm::catalog::Catalogue;
 
 pub use choose::{Chosen, choose};
 pub use own::{DatedPrice, OwnPrices};
+pub use reprice::{Repriced, reprice};
 
 /// The catalogue in force, shared by all requests, and the one that the build carries.
 pub struct Prices {
     current: ArcSwap<Catalogue>,
     embedded: Arc<Catalogue>,
+    /// The one that was last compared with, since long comparisons come in parts.
+    compared: ArcSwapOption<Catalogue>,
 }
 
 impl Prices {
     /// The catalogue of the build, in force until another takes its place.
     pub fn new(embedded: Catalogue) -> Self {
         let embedded = Arc::new(embedded);
-        Self { current: ArcSwap::new(Arc::clone(&embedded)), embedded }
+        Self { current: ArcSwap::new(Arc::clone(&embedded)), embedded, compared: ArcSwapOption::empty() }
     }
 
     /// The catalogue in force: for one look, not to be held over an await.
@@ -44,12 +48,15 @@ impl Prices {
 
     /// A catalogue by its id: what is in memory, else what is stored; `None` when there is none of that id.
     pub async fn find(&self, catalog: &dyn Catalog, id: &str) -> Result<Option<Arc<Catalogue>>, StoreError> {
-        for known in [self.load_full(), Arc::clone(&self.embedded)] {
-            if known.snapshot_id() == id {
-                return Ok(Some(known));
-            }
+        let known = [Some(self.load_full()), Some(Arc::clone(&self.embedded)), self.compared.load_full()];
+        if let Some(known) = known.into_iter().flatten().find(|known| known.snapshot_id() == id) {
+            return Ok(Some(known));
         }
-        Ok(stored::read(catalog, id).await?.map(Arc::new))
+        let found = stored::read(catalog, id).await?.map(Arc::new);
+        if let Some(found) = &found {
+            self.compared.store(Some(Arc::clone(found)));
+        }
+        Ok(found)
     }
 
     /// Puts in force what the catalog says is active.
@@ -80,3 +87,6 @@ impl Prices {
         found.ok_or_else(|| StoreError::Corrupt(format!("price snapshot {id} is not stored")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub fn write(
     let name = catalogue.snapshot_id().to_owned();
     let packed = pack(&catalogue.to_text()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let data = PriceSnapshotData { head: head.clone(), name: name.clone(), packed };
-    let priced = catalogue.models().iter().filter(|model| model.price.is_some()).count();
+    let priced = catalogue.models().iter().filter(|model| !model.prices.is_empty()).count();
     let snapshot = PriceSnapshot {
         head,
         name,

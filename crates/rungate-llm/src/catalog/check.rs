@@ -23,7 +23,7 @@ pub fn check(catalogue: &Catalogue) -> Result<(), Faults> {
         let rule = format!("1 to {MAX_NAME_BYTES} letters, digits, `.`, `_` and `-`");
         faults.push(format!("snapshotId {:?} is not {rule}", catalogue.snapshot_id()));
     }
-    if !catalogue.models().iter().any(|model| model.price.is_some()) {
+    if !catalogue.models().iter().any(|model| !model.prices.is_empty()) {
         faults.push("no model has a price".to_owned());
     }
     faults.extend(catalogue.models().iter().filter_map(fault).take(MAX_FAULTS));
@@ -43,7 +43,7 @@ fn fault(model: &Model) -> Option<String> {
     if !named(&model.provider) || !named(&model.id) {
         return Some(format!("{:?} of {:?} is no name of a model", model.id, model.provider));
     }
-    let (rate, _) = dearest(model.price.as_ref()?)?;
+    let (rate, _) = model.prices.iter().find_map(|dated| dearest(&dated.price))?;
     Some(format!("{}/{}: {} is not believable", model.provider, model.id, rate.field()))
 }
 

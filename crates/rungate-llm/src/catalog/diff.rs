@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rungate_core::money::parse_scaled;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Catalogue, Model, key};
@@ -26,7 +27,7 @@ pub struct Diff<'a> {
 pub struct Change<'a> {
     /// As it is in the second.
     pub model: &'a Model,
-    /// Each price that differs, by field.
+    /// Each field that differs in the newest price; where that is the same, each of those before.
     pub fields: Vec<FieldChange>,
 }
 
@@ -46,7 +47,7 @@ pub struct FieldChange {
 impl Change<'_> {
     /// Whether the model had a price and has none now.
     pub fn loses_its_price(&self) -> bool {
-        self.model.price.is_none()
+        self.model.prices.is_empty()
     }
 }
 
@@ -73,14 +74,23 @@ pub fn diff<'a>(first: &'a Catalogue, second: &'a Catalogue) -> Diff<'a> {
 }
 
 fn change<'a>(old: &Model, new: &'a Model) -> Option<Change<'a>> {
-    if old.price == new.price {
+    if old.prices == new.prices {
         return None;
     }
-    let (before, after) = (fields(old), fields(new));
+    let newest = |model: &Model| fields(model.prices.iter().next().map(|dated| &dated.price));
+    let mut fields_of = differences(&newest(old), &newest(new));
+    if fields_of.is_empty() {
+        // The price that is asked last is the same: what came before, or since when, differs.
+        fields_of = differences(&fields(Some(&old.prices)), &fields(Some(&new.prices)));
+    }
+    Some(Change { model: new, fields: fields_of })
+}
+
+fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<FieldChange> {
     let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let fields = names.into_iter().filter_map(|name| {
+    let differing = names.into_iter().filter_map(|name| {
         let (old, new) = (before.get(name), after.get(name));
         (old != new).then(|| FieldChange {
             field: name.clone(),
@@ -89,20 +99,16 @@ fn change<'a>(old: &Model, new: &'a Model) -> Option<Change<'a>> {
             new: new.cloned(),
         })
     });
-    Some(Change { model: new, fields: fields.collect() })
+    differing.collect()
 }
 
-/// The prices of a model, each under one name.
-fn fields(model: &Model) -> BTreeMap<String, String> {
+/// Prices, each under one name.
+fn fields(prices: Option<impl Serialize>) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
-    if let Ok(Value::Object(model)) = serde_json::to_value(model) {
-        for (name, value) in &model {
-            if name.starts_with("prices") {
-                flatten(name, value, &mut fields);
-            }
-        }
+    if let Some(value) = prices.and_then(|prices| serde_json::to_value(prices).ok()) {
+        flatten("", &value, &mut fields);
     }
-    fields.into_iter().map(|(name, value)| (name.trim_start_matches("prices.").to_owned(), value)).collect()
+    fields
 }
 
 /// What tells the members of a list apart, since their place does not.
@@ -112,7 +118,8 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members.iter().filter(|(name, _)| !BOUNDS.contains(&name.as_str())) {
-                flatten(&format!("{path}.{name}"), value, fields);
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{name}"), value, fields);
             }
         }
         Value::Array(items) => {
@@ -208,6 +215,26 @@ mod tests {
         assert_eq!(changed, expected);
         assert!(found.changed[2].loses_its_price() && !found.changed[0].loses_its_price());
         assert!(diff(&old, &old).changed.is_empty());
+    }
+
+    #[test]
+    fn of_dated_prices_the_newest_is_compared_and_the_history_where_that_is_the_same() {
+        let one = r#", "prices": {"inputPerMTok": "5"}"#;
+        let lowered =
+            r#", "prices": [{"from": "2026-08-21T00:00:00Z", "inputPerMTok": "4"}, {"inputPerMTok": "5"}]"#;
+        let later =
+            r#", "prices": [{"from": "2026-09-21T00:00:00Z", "inputPerMTok": "4"}, {"inputPerMTok": "5"}]"#;
+        let found = |old: &str, new: &str| {
+            let (old, new) = (catalogue(&[("a", old)]), catalogue(&[("a", new)]));
+            let diff = diff(&old, &new);
+            let fields = diff.changed.iter().flat_map(|change| change.fields.clone());
+            fields.map(|field| (field.field, field.old, field.new)).collect::<Vec<_>>()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(found(one, lowered), [("inputPerMTok".to_owned(), text("5"), text("4"))]);
+        let dated = |month: &str| format!("[from=2026-{month}-21T00:00:00.000Z].inputPerMTok");
+        assert_eq!(found(lowered, later), [(dated("08"), text("4"), None), (dated("09"), None, text("4"))]);
+        assert_eq!(found(later, later), []);
     }
 
     #[test]

@@ -6,18 +6,22 @@
 mod check;
 mod cost;
 mod diff;
+mod difference;
+pub mod import;
 mod price;
 mod text;
 
 pub use check::{Faults, check};
 pub use cost::cost;
 pub use diff::{Change, Diff, FieldChange, diff};
-pub use price::{Price, Rate, Rates, Tier, Unit};
+pub use difference::Difference;
+pub use price::{Dated, Price, Prices, Rate, Rates, Tier, Unit};
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rungate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
@@ -36,6 +40,10 @@ pub struct Model {
     pub id: Arc<str>,
     /// Kind of use: `chat`, `embedding`, `image`, `audio`, `moderation`, `responses`, `completion`.
     pub mode: Arc<str>,
+    /// Whether it is offered to those who ask what there is. What is not can be asked for by name all the same, and is
+    /// priced: only lists that keep withdrawn models have it.
+    #[serde(skip_serializing_if = "is_true")]
+    pub offered: bool,
     /// Tokens it reads at most, where known; some providers count the answer's in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
@@ -48,9 +56,12 @@ pub struct Model {
     /// `tools`, `vision`, `reasoning`, `prompt_caching` …
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub capabilities: Box<[Arc<str>]>,
-    /// What it costs; `None` when unknown.
-    #[serde(rename = "prices", skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
+    /// Who says what it costs: the source of the newest price, where one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Arc<str>>,
+    /// What it costs and has cost; empty when unknown.
+    #[serde(skip_serializing_if = "Prices::is_empty")]
+    pub prices: Prices,
 }
 
 /// The models and prices of one snapshot. It never changes; a clone shares the models.
@@ -85,6 +96,8 @@ struct Row<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     mode: Cow<'a, str>,
+    #[serde(default = "is_offered")]
+    offered: bool,
     #[serde(default)]
     context_window: Option<u64>,
     #[serde(default)]
@@ -93,8 +106,10 @@ struct Row<'a> {
     modalities: Vec<Cow<'a, str>>,
     #[serde(default)]
     capabilities: Vec<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    source: Option<Cow<'a, str>>,
     #[serde(default)]
-    prices: Option<Price>,
+    prices: Prices,
 }
 
 /// Texts that stand in many rows, each kept once.
@@ -194,19 +209,35 @@ impl Model {
         Self {
             provider: texts.keep(&row.provider),
             id: row.id.into(),
+            offered: row.offered,
             context_window: row.context_window,
             max_output_tokens: row.max_output_tokens,
             mode: texts.keep(&row.mode),
             modalities: texts.keep_all(&row.modalities),
             capabilities: texts.keep_all(&row.capabilities),
-            price: row.prices,
+            source: row.source.map(|source| texts.keep(&source)),
+            prices: row.prices,
         }
+    }
+
+    /// What it costs at a moment; `None` when unknown.
+    pub fn price_at(&self, moment: Timestamp) -> Option<&Price> {
+        self.prices.at(moment)
     }
 
     /// Its name for people: the last part of its id.
     pub fn name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or(&self.id)
     }
+}
+
+const fn is_offered() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn key(model: &Model) -> (&str, &str) {
@@ -295,7 +326,10 @@ mod tests {
         let providers: Vec<_> = catalogue.find_by_model("gpt-b").map(|model| &*model.provider).collect();
         assert_eq!(providers, ["openai"]);
         let model = catalogue.model("together", "org/gpt-b").unwrap();
-        assert_eq!((model.name(), model.context_window, &model.price), ("gpt-b", Some(8192), &None));
+        assert_eq!(
+            (model.name(), model.context_window, model.prices.is_empty()),
+            ("gpt-b", Some(8192), true)
+        );
     }
 
     #[test]

@@ -152,6 +152,13 @@ pub struct Anthropic {
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     cache_creation: Option<CacheCreation>,
+    output_details: Option<Thinking>,
+}
+
+/// What of the output was thought and not shown.
+#[derive(Debug, Default, Clone)]
+struct Thinking {
+    tokens: Option<u64>,
 }
 
 /// What was written to the cache, by how long it is kept.
@@ -169,6 +176,16 @@ impl<'de> Object<'de> for Anthropic {
             "cache_read_input_tokens" => value.count(&mut self.cache_read_input_tokens),
             "cache_creation_input_tokens" => value.count(&mut self.cache_creation_input_tokens),
             "cache_creation" => value.object(&mut self.cache_creation),
+            "output_tokens_details" => value.object(&mut self.output_details),
+            _ => value.skip(),
+        }
+    }
+}
+
+impl<'de> Object<'de> for Thinking {
+    fn field<A: MapAccess<'de>>(&mut self, name: &str, value: Field<'_, A>) -> Result<(), A::Error> {
+        match name {
+            "thinking_tokens" => value.count(&mut self.tokens),
             _ => value.skip(),
         }
     }
@@ -198,6 +215,9 @@ impl Anthropic {
                 *now = later.or(*now);
             }
         }
+        if later.output_details.is_some() {
+            self.output_details = later.output_details;
+        }
         if later.cache_creation.is_some() {
             self.cache_creation = later.cache_creation;
         }
@@ -213,6 +233,7 @@ impl Anthropic {
         let hour = hour.min(written);
         let input = self.input_tokens.unwrap_or(0) + read + written;
         let output = self.output_tokens.unwrap_or(0);
+        let thought = self.output_details.as_ref().and_then(|details| details.tokens).unwrap_or(0);
         if input == 0 && output == 0 {
             return None;
         }
@@ -222,6 +243,7 @@ impl Anthropic {
             cached_input: read,
             cache_write: written - hour,
             cache_write_1h: hour,
+            reasoning: thought.min(output),
             ..Usage::default()
         })
     }

@@ -34,6 +34,10 @@ pub struct Writer(pub Caller);
 /// A caller that may change everything.
 pub struct Admin(pub Caller);
 
+/// A caller that may change what holds for all workspaces: an administrator of the oldest one, whose owner runs the
+/// installation.
+pub struct Operator(pub Caller);
+
 /// Whoever asks, on the few routes that a virtual key may use too.
 pub enum Principal {
     /// A personal access token.
@@ -160,6 +164,18 @@ impl FromRequestParts<Arc<Services>> for Admin {
     async fn from_request_parts(parts: &mut Parts, services: &Arc<Services>) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, services).await?;
         caller.require(Scope::Admin)?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Arc<Services>> for Operator {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, services: &Arc<Services>) -> Result<Self, ApiError> {
+        let Admin(caller) = Admin::from_request_parts(parts, services).await?;
+        if services.directories.load().home() != Some(caller.workspace) {
+            let message = "this holds for every workspace: only administrators of the installation's first may change it";
+            return Err(ApiError::new(Code::InsufficientScope, message));
+        }
         Ok(Self(caller))
     }
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::auth::Caller;
 use super::error::ApiError;
-use super::json::{Request, parse, read_body};
+use super::json::{MAX_BODY_BYTES, Request, parse, read_body};
 use super::resources;
 use crate::services::Services;
 
@@ -79,7 +79,8 @@ impl<T: Request> FromRequest<Arc<Services>> for Post<T> {
     async fn from_request(request: HttpRequest, services: &Arc<Services>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let key = read_key(&parts.headers).map_err(IntoResponse::into_response)?;
-        let bytes = read_body(&parts.headers, body).await.map_err(IntoResponse::into_response)?;
+        let read = read_body(&parts.headers, body, MAX_BODY_BYTES).await;
+        let bytes = read.map_err(IntoResponse::into_response)?;
         let once = match key {
             None => Once(None),
             Some(key) => {

@@ -138,16 +138,20 @@ impl<T: Request, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
     async fn from_request(request: HttpRequest, _: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        parse(&read_body(&parts.headers, body).await?).map(Self)
+        parse(&read_body(&parts.headers, body, MAX_BODY_BYTES).await?).map(Self)
     }
 }
 
 /// The bytes of a JSON body: 413 when there are too many, 415 when they say to be something else.
-pub async fn read_body(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, ApiError> {
-    let bytes = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    most_bytes: usize,
+) -> Result<Bytes, ApiError> {
+    let bytes = match Limited::new(body, most_bytes).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is larger than {MAX_BODY_BYTES} bytes");
+            let message = format!("the body is larger than {most_bytes} bytes");
             return Err(ApiError::new(Code::PayloadTooLarge, message));
         }
         Err(_) => return Err(ApiError::new(Code::InvalidJson, "the body ended before its end")),

@@ -19,6 +19,7 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod pats;
+pub mod price_snapshots;
 pub mod provider_keys;
 pub mod requests;
 pub mod resources;
@@ -50,6 +51,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(members::routes())
         .merge(pats::routes())
         .merge(model_prices::routes())
+        .merge(price_snapshots::routes())
         .merge(models::routes())
         .merge(requests::routes())
         .merge(runs::routes())

@@ -31,6 +31,11 @@ impl Params {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
+    /// The same without some parameters.
+    pub fn without(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
+    }
+
     /// A parameter that is read by its type; 400 saying what is `allowed` when it cannot be.
     pub fn parse<T: FromStr>(&self, name: &str, allowed: &str) -> Result<Option<T>, ApiError> {
         let read = |text: &str| text.parse().map_err(|_| ApiError::field(name, "format", allowed));

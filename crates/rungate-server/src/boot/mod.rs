@@ -4,6 +4,7 @@
 pub mod folder;
 pub mod keys;
 pub mod owner;
+mod prices;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     let owner =
         owner::Owner { catalog: &*stores.catalog, hasher: &keys.hasher, clock: &*clock, entropy: &*entropy };
     let fresh_owner_token = owner.ensure(credentials.owner_token.as_ref()).await?;
+
+    prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
     let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;

@@ -9,6 +9,7 @@ mod logs;
 mod openapi;
 pub mod out;
 mod owner_token;
+mod prices;
 pub mod render;
 mod runs;
 mod serve;
@@ -40,6 +41,9 @@ enum Command {
     /// Show runs
     #[command(subcommand)]
     Runs(runs::Command),
+    /// Show, update and compare price catalogues
+    #[command(subcommand)]
+    Prices(prices::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
     /// Replace a lost owner token
@@ -62,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Prices(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),

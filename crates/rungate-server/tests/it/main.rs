@@ -13,4 +13,5 @@ mod commands;
 mod edge;
 mod fake;
 mod journey;
+mod prices;
 mod process;

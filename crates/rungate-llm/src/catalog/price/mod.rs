@@ -1,6 +1,9 @@
 //! Prices as exact integers; `wire` reads and writes them as decimal US dollars.
 
+mod dated;
 mod wire;
+
+pub use dated::{Dated, Prices};
 
 /// A price per token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,10 +50,10 @@ fn amount_text(amount: i64, decimals: u8) -> String {
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
-impl Serialize for Price {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        serialize_rates(&self.rates, &mut map)?;
+impl Price {
+    /// Writes its fields into an object.
+    pub(super) fn serialize_fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        serialize_rates(&self.rates, map)?;
         for unit in Unit::ALL {
             if let Some(amount) = self.unit(unit) {
                 map.serialize_entry(unit.field(), &amount_text(amount, unit.decimals()))?;
@@ -62,6 +62,14 @@ impl Serialize for Price {
         if !self.tiers.is_empty() {
             map.serialize_entry("tiers", &self.tiers)?;
         }
+        Ok(())
+    }
+}
+
+impl Serialize for Price {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.serialize_fields(&mut map)?;
         map.end()
     }
 }

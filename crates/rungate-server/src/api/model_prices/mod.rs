@@ -1,10 +1,12 @@
-//! Prices: overrides of a workspace at `/model-prices`, and the catalogue's snapshot at `/price-snapshots`.
+//! Prices of a workspace's own at `/model-prices`, which price a request is charged at, and what requests would have cost
+//! at others.
 
 pub mod create;
 pub mod delete;
 pub mod get;
 pub mod list;
-pub mod snapshot;
+pub mod reprice;
+pub mod resolve;
 pub mod view;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::services::Services;
 pub fn routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/model-prices", get(list::list).post(create::create))
+        .route("/model-prices/resolve", get(resolve::resolve))
+        .route("/model-prices/reprice", get(reprice::reprice))
         .route("/model-prices/{id}", get(get::get).delete(delete::delete))
-        .route("/price-snapshots/{id}", get(snapshot::get))
 }

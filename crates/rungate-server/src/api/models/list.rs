@@ -52,7 +52,7 @@ pub async fn list(
     let data: Vec<ModelView> = providers::ALL
         .iter()
         .filter(|known| has_key(known.id) && provider.is_none_or(|provider| provider == known.id))
-        .flat_map(|known| catalogue.of_provider(known.id))
+        .flat_map(|known| catalogue.of_provider(known.id).filter(|model| model.offered))
         .map(|model| view(catalogue.snapshot_id(), &entry, model, now))
         .filter(|model| search.as_ref().is_none_or(|search| model.id.to_lowercase().contains(search)))
         .filter(|model| usable.as_ref().is_none_or(|usable| usable.contains(&model.id)))
@@ -61,7 +61,8 @@ pub async fn list(
 }
 
 fn view(snapshot: &str, entry: &WorkspaceEntry, model: &Model, now: Timestamp) -> ModelView {
-    let view = ModelView::new(model, snapshot);
+    let prices = model.price_at(now).and_then(|price| serde_json::to_value(price).ok());
+    let view = ModelView::new(model, prices, snapshot);
     match entry.price(&model.provider, &model.id, now) {
         Some(own) => view.priced(serde_json::to_value(&own.price).ok(), &own.snapshot_id),
         None => view,

@@ -29,18 +29,21 @@ pub struct ModelView {
     pub capabilities: Vec<String>,
     /// Always `active` in this version.
     pub status: &'static str,
-    /// US dollars as decimal strings; null when no price is known.
+    /// US dollars as decimal strings; null when no price is known. A snapshot shows a list where the price has changed: the
+    /// newest first, each but the last with the moment it counts `from`.
     #[schema(value_type = Option<Object>)]
     pub prices: Option<Value>,
     /// `catalogue` or `override`.
     pub price_source: &'static str,
+    /// The list that the catalogue's price is from, such as `litellm`; null where it is unknown or the workspace's own.
+    pub price_list: Option<String>,
     /// The snapshot the price is from.
     pub price_snapshot_id: String,
 }
 
 impl ModelView {
-    /// A model of the catalogue.
-    pub fn new(model: &Model, snapshot: &str) -> Self {
+    /// A model of the catalogue, with its price or all of them.
+    pub fn new(model: &Model, prices: Option<Value>, snapshot: &str) -> Self {
         let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect();
         Self {
             id: format!("{}/{}", model.provider, model.id),
@@ -51,8 +54,9 @@ impl ModelView {
             modalities: texts(&model.modalities),
             capabilities: texts(&model.capabilities),
             status: "active",
-            prices: model.price.as_ref().and_then(|price| serde_json::to_value(price).ok()),
+            prices,
             price_source: "catalogue",
+            price_list: model.source.as_deref().map(str::to_owned),
             price_snapshot_id: snapshot.to_owned(),
         }
     }
@@ -70,6 +74,7 @@ impl ModelView {
             status: "active",
             prices: Some(price.prices.clone()),
             price_source: "override",
+            price_list: None,
             price_snapshot_id: snapshot.to_owned(),
         }
     }
@@ -79,6 +84,7 @@ impl ModelView {
     pub fn priced(mut self, prices: Option<Value>, snapshot: &str) -> Self {
         self.prices = prices;
         self.price_source = "override";
+        self.price_list = None;
         snapshot.clone_into(&mut self.price_snapshot_id);
         self
     }

@@ -1,5 +1,6 @@
 //! The client of the commands that ask a running server: its public HTTP API and nothing else.
 
+mod download;
 mod error;
 mod query;
 
@@ -18,6 +19,7 @@ use rungate_core::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use download::{DownloadError, download};
 pub use error::ClientError;
 pub use query::{Query, encode};
 
@@ -100,22 +102,7 @@ impl Client {
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR` replace.
     pub fn new(url: &str, token: Option<Secret>) -> Result<Self, ClientError> {
         let url = base(url)?;
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = hyper_rustls::HttpsConnectorBuilder::new();
-        let tls = if url.starts_with("https:") {
-            builder
-                .with_provider_and_native_roots(provider)
-                .map_err(|error| ClientError::Tls(error.to_string()))?
-        } else {
-            builder
-                .with_provider_and_webpki_roots(provider)
-                .map_err(|error| ClientError::Tls(error.to_string()))?
-        };
-        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
+        let connector = connector(url.starts_with("https:"))?;
         Ok(Self { http: HyperClient::builder(TokioExecutor::new()).build(connector), url, token })
     }
 
@@ -246,6 +233,26 @@ impl Client {
     pub fn broken(&self, error: &(dyn std::error::Error + 'static)) -> ClientError {
         ClientError::Broken { url: self.url.clone(), reason: innermost(error) }
     }
+}
+
+/// What connects. Certificates are checked against the machine's own roots, which are read only where they are `needed`.
+fn connector(needed: bool) -> Result<HttpsConnector<HttpConnector>, ClientError> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = hyper_rustls::HttpsConnectorBuilder::new();
+    let tls = if needed {
+        builder
+            .with_provider_and_native_roots(provider)
+            .map_err(|error| ClientError::Tls(error.to_string()))?
+    } else {
+        builder
+            .with_provider_and_webpki_roots(provider)
+            .map_err(|error| ClientError::Tls(error.to_string()))?
+    };
+    Ok(tls.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 /// The origin of a server, from what people paste: a final `/`, or the `/v1` of an SDK's base URL, is dropped.

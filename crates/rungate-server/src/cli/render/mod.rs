@@ -3,6 +3,8 @@
 
 pub mod facts;
 pub mod look;
+pub mod prices;
+pub mod repriced;
 pub mod request;
 pub mod row;
 pub mod run;

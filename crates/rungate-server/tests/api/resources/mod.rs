@@ -4,6 +4,7 @@ mod agents;
 mod everywhere;
 mod once;
 mod pats;
+mod price_snapshots;
 mod prices;
 mod provider_keys;
 mod virtual_keys;

@@ -1,46 +1,13 @@
-//! A model of the catalogue, made from a row of LiteLLM's price list.
+//! LiteLLM's price list, `model_prices_and_context_window*.json`.
 
 use std::collections::BTreeMap;
 
-use rungate_llm::catalog::{Price, Rate, Unit};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::source::{Row, Skip};
-
-/// A line of `models.json`.
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Model {
-    pub provider: &'static str,
-    pub id: String,
-    mode: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context_window: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    modalities: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    capabilities: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prices: Option<Price>,
-}
-
-/// LiteLLM's names of our providers.
-const PROVIDERS: [(&str, &str); 12] = [
-    ("openai", "openai"),
-    ("text-completion-openai", "openai"),
-    ("anthropic", "anthropic"),
-    ("gemini", "gemini"),
-    ("openrouter", "openrouter"),
-    ("mistral", "mistral"),
-    ("groq", "groq"),
-    ("xai", "xai"),
-    ("deepseek", "deepseek"),
-    ("together_ai", "together"),
-    ("fireworks_ai", "fireworks"),
-    ("fireworks_ai-embedding-models", "fireworks"),
-];
+use super::listing::{Given, Listing, is_name, price};
+use super::providers::{Source, ours, theirs};
+use super::row::{Row, Skip};
+use crate::catalog::{Prices, Rate, Unit};
 
 /// LiteLLM's names of the uses that the data plane has an operation for.
 const MODES: [(&str, &str); 8] = [
@@ -79,40 +46,71 @@ const RATES: [(Rate, &str); 8] = [
     (Rate::AudioOutput, "output_cost_per_audio_token"),
 ];
 
-impl Model {
-    /// The model of a row. Prices that cannot be taken are named in `unreadable`.
-    pub fn from_row(key: &str, row: &Row, unreadable: &mut Vec<String>) -> Result<Self, Skip> {
-        let skip = |why: &str| Skip(why.to_owned());
-        let their_provider = row.text("litellm_provider").ok_or_else(|| skip("alias or sample"))?;
-        let provider =
-            lookup(&PROVIDERS, &their_provider).ok_or_else(|| skip("provider that is not ours"))?;
-        let their_mode = row.text("mode").ok_or_else(|| skip("no use given"))?;
-        let mode = lookup(&MODES, &their_mode).ok_or_else(|| Skip(format!("use: {their_mode}")))?;
-        let id = id(key, provider).ok_or_else(|| skip("class of prices, not a model"))?;
+/// Prices of what the meter does not count. A row that has one of them asks more than its tokens.
+const UNCOUNTED: [&str; 5] = [
+    "input_cost_per_request",
+    "input_cost_per_query",
+    "output_cost_per_image",
+    "citation_cost_per_token",
+    "tiered_pricing",
+];
 
-        let mut draft = Draft { row, name: format!("{provider}/{id}"), unreadable, fields: Map::new() };
-        match their_mode.as_str() {
-            "image_generation" => draft.image(),
-            "audio_speech" => draft.speech(),
-            "audio_transcription" => draft.transcription(),
-            _ => draft.tokens(),
+/// Reads the list.
+pub fn read(text: &str) -> Result<Given, serde_json::Error> {
+    let rows: BTreeMap<String, Row> = serde_json::from_str(text)?;
+    let mut given = Given { rows: rows.len(), ..Given::default() };
+    for (key, row) in &rows {
+        let listing = match listing(key, row, &mut given) {
+            Ok(listing) => listing,
+            Err(Skip(why)) => {
+                given.skip(&why);
+                continue;
+            }
+        };
+        let name = (listing.provider, listing.id.clone());
+        if let Some(other) = given.models.get_mut(&name) {
+            if other.prices != listing.prices {
+                other.prices = Prices::default();
+                let model = format!("{}/{}", name.0, name.1);
+                given.unpriced("two rows disagree", model);
+            }
+            given.skip("listed twice");
+            continue;
         }
-        let prices = draft.finish(mode);
-        Ok(Self {
-            provider,
-            id: id.to_owned(),
-            mode,
-            context_window: row.count("max_input_tokens"),
-            max_output_tokens: row.count("max_output_tokens"),
-            modalities: modalities(&their_mode, row),
-            capabilities: CAPABILITIES
-                .iter()
-                .filter(|(field, _)| row.is(field))
-                .map(|(_, name)| *name)
-                .collect(),
-            prices,
-        })
+        given.models.insert(name, listing);
     }
+    Ok(given)
+}
+
+fn listing(key: &str, row: &Row, given: &mut Given) -> Result<Listing, Skip> {
+    let skip = |why: &str| Skip(why.to_owned());
+    let their_provider = row.text("litellm_provider").ok_or_else(|| skip("alias or sample"))?;
+    let provider =
+        ours(Source::LiteLlm, &their_provider).ok_or_else(|| skip("provider that is not listed"))?;
+    let their_mode = row.text("mode").ok_or_else(|| skip("no use given"))?;
+    let mode = lookup(&MODES, &their_mode).ok_or_else(|| Skip(format!("use: {their_mode}")))?;
+    let id = id(key, provider).ok_or_else(|| skip("class of prices, region or commitment, not a model"))?;
+
+    let mut draft = Draft { row, name: format!("{provider}/{id}"), given, fields: Map::new() };
+    match their_mode.as_str() {
+        "image_generation" => draft.image(),
+        "audio_speech" => draft.speech(),
+        "audio_transcription" => draft.transcription(),
+        _ => draft.text(),
+    }
+    let prices = draft.finish(mode, id);
+    Ok(Listing {
+        provider,
+        id: id.to_owned(),
+        mode,
+        offered: true,
+        context_window: row.count("max_input_tokens"),
+        max_output_tokens: row.count("max_output_tokens"),
+        modalities: modalities(&their_mode, row),
+        capabilities: CAPABILITIES.iter().filter(|(field, _)| row.is(field)).map(|(_, name)| *name).collect(),
+        source: None,
+        prices,
+    })
 }
 
 fn lookup(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
@@ -120,15 +118,15 @@ fn lookup(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 }
 
 /// The name that the provider itself uses: without LiteLLM's prefix. `None` for rows that price a class of models
-/// (`together-ai-up-to-4b`), a size of image (`1024-x-1024/dall-e-2`) or a service.
+/// (`together-ai-up-to-4b`), a size of image (`1024-x-1024/dall-e-2`), a region (`us-east-1/…`) or a service.
 fn id<'a>(key: &'a str, provider: &str) -> Option<&'a str> {
-    let mut theirs = PROVIDERS.iter().filter(|(_, ours)| *ours == provider).map(|(theirs, _)| *theirs);
-    let id = theirs.find_map(|prefix| key.strip_prefix(prefix)?.strip_prefix('/')).unwrap_or(key);
+    let prefixes = theirs(Source::LiteLlm, provider);
+    let id = prefixes.iter().find_map(|prefix| key.strip_prefix(prefix)?.strip_prefix('/')).unwrap_or(key);
     let class = id == key && (id.starts_with("together-ai-") || id.starts_with("fireworks-ai-"));
     let size =
         id.split('/').any(|part| part.contains("-x-") && part.starts_with(|c: char| c.is_ascii_digit()));
-    let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-    (!class && !size && plain && !id.is_empty() && id != "container").then_some(id)
+    let region = provider == "bedrock" && id.contains('/');
+    (!class && !size && !region && is_name(id) && id != "container").then_some(id)
 }
 
 /// What the model takes as input.
@@ -151,14 +149,14 @@ fn modalities(their_mode: &str, row: &Row) -> Vec<&'static str> {
 struct Draft<'a> {
     row: &'a Row,
     name: String,
-    unreadable: &'a mut Vec<String>,
+    given: &'a mut Given,
     fields: Map<String, Value>,
 }
 
 impl Draft<'_> {
     fn pico(&mut self, field: &str) -> Option<i64> {
         self.row.pico(field).unwrap_or_else(|text| {
-            self.unreadable.push(format!("{}: {field} {text}", self.name));
+            self.given.unpriced("cannot be held exactly", format!("{}: {field} {text}", self.name));
             None
         })
     }
@@ -226,10 +224,11 @@ impl Draft<'_> {
     /// By token where images have a price per token: answers do not tell tokens of text and of images apart, so each
     /// side is priced at the dearer of both. Else by image, unless the price depends on the size.
     fn image(&mut self) {
-        if let Some(output) = self.pico("output_cost_per_image_token") {
+        let input = self.pico("input_cost_per_token").max(self.pico("input_cost_per_image_token"));
+        let output = self.pico("output_cost_per_image_token");
+        if let (Some(_), Some(output)) = (input, output) {
             let text = self.pico("output_cost_per_token");
             self.per_million(Rate::Output.field(), text.max(Some(output)));
-            let input = self.pico("input_cost_per_token").max(self.pico("input_cost_per_image_token"));
             self.per_million(Rate::Input.field(), input);
             let cached =
                 self.pico("cache_read_input_token_cost").max(self.pico("cache_read_input_image_token_cost"));
@@ -263,23 +262,25 @@ impl Draft<'_> {
         }
     }
 
-    /// The price, unless there is none that makes sense: one that is zero says more often that nobody knows than that
-    /// the model is free, and so does a free answer to a paid question.
-    fn finish(self, mode: &str) -> Option<Price> {
-        if self.fields.is_empty() {
-            return None;
-        }
-        let zero = |rate: Rate| self.fields.get(rate.field()).is_some_and(|price| price == "0e-6");
-        let generates = ["chat", "responses", "completion"].contains(&mode);
-        let half = generates && (zero(Rate::Output) || !self.has(Rate::Input) || !self.has(Rate::Output));
-        let price: Price = match serde_json::from_value(Value::Object(self.fields.clone())) {
-            Ok(price) => price,
-            Err(error) => {
-                self.unreadable.push(format!("{}: {error}", self.name));
-                return None;
-            }
+    /// By token, unless more than tokens is asked for.
+    fn text(&mut self) {
+        let asked = |field: &&str| {
+            self.row.price(field).is_some_and(|price| price.contains(|c: char| ('1'..='9').contains(&c)))
         };
-        let free = price.is_free() && mode != "moderation";
-        (!half && !free).then_some(price)
+        if let Some(uncounted) = UNCOUNTED.into_iter().find(asked) {
+            self.given.unpriced(format!("asks for what is not counted: {uncounted}"), self.name.clone());
+            return;
+        }
+        self.tokens();
+    }
+
+    fn finish(self, mode: &str, id: &str) -> Prices {
+        match price(self.fields, mode, id) {
+            Ok(price) => price.map(Prices::from).unwrap_or_default(),
+            Err(why) => {
+                self.given.unpriced(why, self.name);
+                Prices::default()
+            }
+        }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::PriceOverride;
-use rungate_llm::providers;
+use rungate_llm::catalog::Model;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::named;
 use crate::api::auth::Caller;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
@@ -30,7 +31,8 @@ pub struct SnapshotView {
     models: Vec<ModelView>,
 }
 
-/// Read the prices behind a `priceSnapshotId`: the catalogue of this build, or one price of the workspace's own.
+/// Read the prices behind a `priceSnapshotId`: a catalogue, or one price of the workspace's own. `embedded` and `active`
+/// name catalogues too.
 #[utoipa::path(get, path = "/api/v1/price-snapshots/{id}", tag = "Prices", params(("id" = String, Path)),
     responses((status = 200, body = Envelope<SnapshotView>)))]
 pub async fn get(
@@ -38,12 +40,13 @@ pub async fn get(
     caller: Caller,
     Name(id): Name,
 ) -> Result<Response, ApiError> {
-    let catalogue = services.prices.load_full();
-    let snapshot = catalogue.snapshot_id();
-    if id == snapshot {
-        let all = providers::ALL.iter().flat_map(|provider| catalogue.of_provider(provider.id));
-        let models = all.map(|model| ModelView::new(model, snapshot)).collect();
-        return Ok(ok(SnapshotView { id, kind: "catalogue", models }));
+    if let Some(catalogue) = named::find(&services, &id).await? {
+        let snapshot = catalogue.snapshot_id();
+        let prices =
+            |model: &Model| (!model.prices.is_empty()).then(|| serde_json::to_value(&model.prices).ok());
+        let all = catalogue.models().iter();
+        let models = all.map(|model| ModelView::new(model, prices(model).flatten(), snapshot)).collect();
+        return Ok(ok(SnapshotView { id: snapshot.to_owned(), kind: "catalogue", models }));
     }
     let own: Option<Uuid> = id.strip_prefix("override-").and_then(|id| id.parse().ok());
     let Some(own) = own else { return Err(ApiError::not_found("price snapshot")) };
