@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod erase;
 mod logs;
 mod openapi;
 pub mod out;
@@ -44,6 +45,8 @@ enum Command {
     /// Show, update and compare price catalogues
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Erase what a user, a session or a run said, and keep what it cost
+    Erase(erase::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
     /// Replace a lost owner token
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
+        Command::Erase(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
         Command::Config(command) => command.run(),

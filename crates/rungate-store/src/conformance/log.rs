@@ -1,6 +1,8 @@
 //! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
 
-use rungate_core::exchange::{Dimension, Entry, Erased, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence, Subject};
+use rungate_core::exchange::{
+    Dimension, Entry, Erased, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence, Subject,
+};
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log};
@@ -361,7 +363,8 @@ pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: 
 pub(crate) async fn an_erasure_of_one_subject_touches_no_other(log: &dyn Log) {
     let mut entries = vec![said(1, 0, "anna"), said(2, 0, "bert"), said(3, 0, "cleo"), said(4, 0, "dora")];
     let theirs = exchange(5, THEIRS, at(0, 5));
-    let mut theirs = Entry::Closed { record: Box::new(theirs), request: Some(body("theirs")), response: None };
+    let mut theirs =
+        Entry::Closed { record: Box::new(theirs), request: Some(body("theirs")), response: None };
     if let Entry::Closed { record, .. } = &mut theirs {
         record.attribution.run_id = Some(RunId::parse("run-anna").unwrap());
     }

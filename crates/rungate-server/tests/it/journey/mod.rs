@@ -3,6 +3,7 @@
 mod answers;
 mod attribution;
 mod crash;
+mod erase;
 mod memory;
 mod odd;
 mod refusals;

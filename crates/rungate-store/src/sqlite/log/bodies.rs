@@ -143,10 +143,11 @@ pub(crate) fn wipe(path: &Path, at: i64, parts: &[(i64, i64)]) -> Result<(), Sto
         part.ok_or_else(|| damaged(path, at, "too short"))?.fill(0);
     }
     let compressed = compressed_within(&raw, header.compressed).map_err(|error| error::io(path, &error))?;
-    let mut block = Header { raw: header.raw, compressed: compressed.len(), checksum: crc32fast::hash(&compressed) }
-        .to_bytes()
-        .map_err(|error| error::io(path, &error))?
-        .to_vec();
+    let mut block =
+        Header { raw: header.raw, compressed: compressed.len(), checksum: crc32fast::hash(&compressed) }
+            .to_bytes()
+            .map_err(|error| error::io(path, &error))?
+            .to_vec();
     block.extend_from_slice(&compressed);
     // What is left of the old block behind the new one goes too.
     block.resize(HEADER_BYTES + header.compressed, 0);

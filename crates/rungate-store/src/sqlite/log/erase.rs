@@ -35,8 +35,6 @@ pub(crate) fn day(
     subject: &Subject,
 ) -> Result<Erased, StoreError> {
     let mut erased = Erased::default();
-    // Otherwise the old text stays in pages that are free.
-    rows.execute_batch("PRAGMA secure_delete = ON").or_store()?;
     let mut after = 0;
     loop {
         let group = spoken(rows, workspace, subject, after)?;
@@ -51,7 +49,6 @@ pub(crate) fn day(
         }
         forget(rows, group, &mut erased)?;
     }
-    rows.execute_batch("PRAGMA secure_delete = OFF").or_store()?;
     if erased.exchanges > 0 {
         // The write-ahead log has the old pages too.
         file::checkpoint(rows);
