@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ -z "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] && [ -z "${RUNGATE_TEST_POSTGRES_URL:-}" ]; then
+  echo "NOTHING IS TESTED ON POSTGRESQL: initdb is not installed (apt-get install postgresql)" >&2
+fi
+
 slow='test(/crash|memory/)'
 if cargo nextest --version >/dev/null 2>&1; then
   if [ "${1:-}" = "--quick" ]; then

@@ -50,8 +50,17 @@ fi
 cargo build --quiet --package rungate-server --bin rungate
 export RUNGATE_BIN="${RUNGATE_BIN:-$target/debug/rungate}"
 
+# With RUNGATE_TEST_STORE=postgres, each program of tests has a database of its own.
+on_store() { "$@"; }
+if [ "${RUNGATE_TEST_STORE:-}" = postgres ]; then
+  cargo build --quiet --package rungate-testkit --example test_database
+  on_store() { "$target/debug/examples/test_database" "$@"; }
+fi
+
 echo "== Python: $("$venv/bin/python" --version), $(grep -c '==' tests/sdk/python/requirements.txt) pinned packages"
-"$venv/bin/python" -m pytest tests/sdk/python -c tests/sdk/python/pytest.ini
+on_store "$venv/bin/python" -m pytest tests/sdk/python -c tests/sdk/python/pytest.ini
 echo "== Node: $(node --version)"
 cd tests/sdk/node
-node --test --test-reporter=spec
+for file in *.test.js; do
+  on_store node --test --test-reporter=spec "$file"
+done

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod code;
 pub mod exchange;
 pub mod id;
+pub mod keyring;
 pub mod money;
 pub mod operation;
 pub mod page;

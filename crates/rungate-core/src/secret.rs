@@ -54,7 +54,12 @@ impl<'de> Deserialize<'de> for Secret {
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SealingKey([u8; 32]);
 
-/// A sealed secret: base64 of a version byte, a 12-byte nonce and the ChaCha20-Poly1305 ciphertext.
+/// Names a sealing key without telling anything of it. It prints as 8 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SealingKeyId([u8; 4]);
+
+/// A sealed secret: base64 of a version byte, the id of the key, a 12-byte nonce and the ChaCha20-Poly1305 ciphertext.
+/// Version 1 has no id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(String);
@@ -70,7 +75,9 @@ pub enum SealError {
     CannotOpen,
 }
 
-const SEAL_VERSION: u8 = 1;
+/// Without the id of the key; still opened.
+const SEAL_VERSION_1: u8 = 1;
+const SEAL_VERSION: u8 = 2;
 
 impl SealingKey {
     /// From 32 random bytes.
@@ -95,13 +102,20 @@ impl SealingKey {
         Secret(base64::engine::general_purpose::STANDARD.encode(self.0))
     }
 
+    /// Its id: the first bytes of a keyed hash, so that it helps nobody to find the key.
+    pub fn id(&self) -> SealingKeyId {
+        let TokenHash(hash) = TokenHasher(self.0).hash("rungate sealing key id");
+        SealingKeyId([hash[0], hash[1], hash[2], hash[3]])
+    }
+
     /// Seals `secret` for `context`; only the same context opens it. The nonce must be fresh random bytes.
     pub fn seal(&self, secret: &Secret, context: &str, nonce: [u8; 12]) -> Result<Sealed, SealError> {
         let payload = Payload { msg: secret.expose().as_bytes(), aad: context.as_bytes() };
         let sealed =
             self.cipher().encrypt(&Nonce::from(nonce), payload).map_err(|_| SealError::CannotOpen)?;
-        let mut bytes = Vec::with_capacity(13 + sealed.len());
+        let mut bytes = Vec::with_capacity(17 + sealed.len());
         bytes.push(SEAL_VERSION);
+        bytes.extend_from_slice(&self.id().0);
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&sealed);
         Ok(Sealed(STANDARD_NO_PAD.encode(bytes)))
@@ -110,7 +124,11 @@ impl SealingKey {
     /// Opens what [`SealingKey::seal`] sealed for the same `context`.
     pub fn open(&self, sealed: &Sealed, context: &str) -> Result<Secret, SealError> {
         let bytes = STANDARD_NO_PAD.decode(&sealed.0).map_err(|_| SealError::CannotOpen)?;
-        let Some((&SEAL_VERSION, rest)) = bytes.split_first() else { return Err(SealError::CannotOpen) };
+        let rest = match bytes.split_first() {
+            Some((&SEAL_VERSION_1, rest)) => rest,
+            Some((&SEAL_VERSION, rest)) => rest.strip_prefix(&self.id().0).ok_or(SealError::CannotOpen)?,
+            _ => return Err(SealError::CannotOpen),
+        };
         let Some((nonce, ciphertext)) = rest.split_first_chunk::<12>() else {
             return Err(SealError::CannotOpen);
         };
@@ -122,6 +140,33 @@ impl SealingKey {
 
     fn cipher(&self) -> ChaCha20Poly1305 {
         ChaCha20Poly1305::new(&Key::from(self.0))
+    }
+}
+
+impl Sealed {
+    /// The key it was sealed with; `None` for a value of before keys had ids, and for one that is damaged.
+    pub fn key_id(&self) -> Option<SealingKeyId> {
+        let bytes = STANDARD_NO_PAD.decode(&self.0).ok()?;
+        let (&SEAL_VERSION, rest) = bytes.split_first()? else { return None };
+        rest.first_chunk().copied().map(SealingKeyId)
+    }
+}
+
+impl fmt::Display for SealingKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for SealingKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for SealingKeyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -230,7 +275,25 @@ mod tests {
             SealingKey::from_bytes([2; 32]).open(&sealed, "provider-key:1"),
             Err(SealError::CannotOpen)
         );
-        assert_eq!(key.open(&Sealed("AQ".to_owned()), "provider-key:1"), Err(SealError::CannotOpen));
+        for damaged in ["AQ", "Ag", "AgAAAAAA", "", "!"] {
+            let damaged = Sealed(damaged.to_owned());
+            assert_eq!(key.open(&damaged, "provider-key:1"), Err(SealError::CannotOpen));
+        }
+    }
+
+    #[test]
+    fn sealed_values_name_their_key_and_those_of_before_still_open() {
+        let key = SealingKey::from_bytes([1; 32]);
+        let sealed = key.seal(&Secret::new("sk-live".to_owned()), "provider-key:1", [9; 12]).unwrap();
+        assert_eq!(sealed.key_id(), Some(key.id()));
+        assert_ne!(key.id(), SealingKey::from_bytes([2; 32]).id());
+        assert_eq!(key.id().to_string().len(), 8);
+        // The form of version 1 is the same without the id.
+        let mut bytes = STANDARD_NO_PAD.decode(&sealed.0).unwrap();
+        bytes.splice(..5, [SEAL_VERSION_1]);
+        let old = Sealed(STANDARD_NO_PAD.encode(bytes));
+        assert_eq!(old.key_id(), None);
+        assert_eq!(key.open(&old, "provider-key:1").unwrap().expose(), "sk-live");
     }
 
     #[test]

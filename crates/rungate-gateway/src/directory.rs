@@ -13,8 +13,9 @@ use rungate_core::agent::{
     VirtualKey, Workspace,
 };
 use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
+use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Revision, StoreError};
-use rungate_core::secret::{SealError, SealingKey, Secret, TokenHash};
+use rungate_core::secret::{SealError, Secret, TokenHash};
 use rungate_core::time::Timestamp;
 use rungate_llm::provider::Provider;
 use rungate_llm::providers;
@@ -24,7 +25,7 @@ use crate::prices::{DatedPrice, OwnPrices, Prices};
 /// The current picture, shared by all requests.
 pub struct Directories {
     current: ArcSwap<Directory>,
-    sealing_key: SealingKey,
+    keyring: Keyring,
     prices: Arc<Prices>,
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -84,8 +85,8 @@ pub struct ProviderAccess {
 
 impl Directories {
     /// An empty picture; see [`Directories::refresh`]. `prices` follow the catalog in the same step.
-    pub fn new(sealing_key: SealingKey, prices: Arc<Prices>) -> Self {
-        Self { current: ArcSwap::default(), sealing_key, prices, refreshing: tokio::sync::Mutex::default() }
+    pub fn new(keyring: Keyring, prices: Arc<Prices>) -> Self {
+        Self { current: ArcSwap::default(), keyring, prices, refreshing: tokio::sync::Mutex::default() }
     }
 
     /// The current picture.
@@ -102,7 +103,7 @@ impl Directories {
         if revision != Revision::default() && revision == current.revision {
             return Ok(revision);
         }
-        let directory = Directory::read(catalog, &self.sealing_key, revision).await?;
+        let directory = Directory::read(catalog, &self.keyring, revision).await?;
         self.prices.refresh(catalog).await?;
         self.current.store(Arc::new(directory));
         Ok(revision)
@@ -110,11 +111,7 @@ impl Directories {
 }
 
 impl Directory {
-    async fn read(
-        catalog: &dyn Catalog,
-        sealing_key: &SealingKey,
-        revision: Revision,
-    ) -> Result<Self, StoreError> {
+    async fn read(catalog: &dyn Catalog, keyring: &Keyring, revision: Revision) -> Result<Self, StoreError> {
         let mut builders: HashMap<WorkspaceId, WorkspaceEntry> = HashMap::new();
         for workspace in all::<Workspace>(catalog).await? {
             builders.insert(workspace.id(), WorkspaceEntry::new(workspace));
@@ -126,7 +123,7 @@ impl Directory {
         }
         for key in all::<ProviderKey>(catalog).await? {
             if let Some(entry) = builders.get_mut(&key.head.workspace_id) {
-                entry.add_provider_key(key, sealing_key);
+                entry.add_provider_key(key, keyring);
             }
         }
         for price in all::<PriceOverride>(catalog).await? {
@@ -259,12 +256,12 @@ impl WorkspaceEntry {
         self.agents.insert(agent.id(), agent);
     }
 
-    fn add_provider_key(&mut self, key: ProviderKey, sealing_key: &SealingKey) {
+    fn add_provider_key(&mut self, key: ProviderKey, keyring: &Keyring) {
         if key.status != ProviderKeyStatus::Active {
             return;
         }
         let id = key.id();
-        match ProviderAccess::open(key, sealing_key) {
+        match ProviderAccess::open(key, keyring) {
             Ok(access) => self.provider_keys.push(Arc::new(access)),
             Err(error) => tracing::error!(provider_key = %id, %error, "provider key left out"),
         }
@@ -324,10 +321,10 @@ pub enum AccessError {
 
 impl ProviderAccess {
     /// Opens a provider key.
-    pub fn open(key: ProviderKey, sealing_key: &SealingKey) -> Result<Self, AccessError> {
+    pub fn open(key: ProviderKey, keyring: &Keyring) -> Result<Self, AccessError> {
         let provider = providers::find(&key.provider)
             .ok_or_else(|| AccessError::UnknownProvider(key.provider.clone()))?;
-        let secret = sealing_key.open(&key.secret, &ProviderKey::seal_context(key.id()))?;
+        let secret = keyring.open(&key.secret, &ProviderKey::seal_context(key.id()))?;
         let models = if key.models.is_empty() { None } else { Some(globs(&key.models)) };
         Ok(Self { key, provider, secret, models })
     }

@@ -1,6 +1,7 @@
 //! The server: configuration, command line, HTTP edge and control API. The only crate that knows axum.
 
 pub mod api;
+pub mod backup;
 pub mod boot;
 pub mod cli;
 pub mod clock;

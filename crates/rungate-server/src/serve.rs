@@ -51,7 +51,7 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
     // Draining goes on until the last request has written its end.
     let served = CancellationToken::new();
     jobs.spawn(drain::run(Arc::clone(&services), Arc::clone(&health), served.clone()));
-    jobs.spawn(refresh::run(Arc::clone(&services), stop.clone()));
+    jobs.spawn(refresh::run(Arc::clone(&services), Arc::clone(&health), stop.clone()));
     jobs.spawn(retention::run(Arc::clone(&services), defaults, stop.clone()));
     jobs.spawn(registrations.run(
         Arc::clone(&services.catalog),

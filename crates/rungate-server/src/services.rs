@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Entropy, Log};
-use rungate_core::secret::{SealingKey, TokenHasher};
+use rungate_core::secret::TokenHasher;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
@@ -27,7 +28,7 @@ pub struct Services {
     /// The way to providers.
     pub client: Client,
     /// Seals provider keys.
-    pub sealing_key: SealingKey,
+    pub keyring: Keyring,
     /// Hashes tokens.
     pub hasher: TokenHasher,
     /// The time.

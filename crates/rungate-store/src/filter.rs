@@ -59,7 +59,8 @@ pub(crate) fn exchanges(
         let value = clause.one_of("p.value", values).unwrap_or_default();
         clause.and(&format!(
             "EXISTS (SELECT 1 FROM property AS p WHERE p.workspace = {workspace} AND p.key = {key} AND {value} \
-             AND p.created_at = e.created_at AND p.exchange = e.seq)"
+             AND p.created_at = e.created_at AND p.exchange = e.{})",
+            dialect.exchange_key
         ));
     }
     if let Some(text) = non_empty(filter.text.as_deref()) {

@@ -1,16 +1,19 @@
 //! The stores: the only crate that knows databases.
 //!
 //! [`open`] chooses the backend and gives the two storage roles of [`rungate_core::ports`], as trait objects. What is
-//! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded) lies beside the
-//! backends and is shared by them; a backend is a folder with the same file names as its siblings.
+//! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded, how bodies are packed)
+//! lies beside the backends and is shared by them; a backend is a folder with the same file names as its siblings.
 //!
-//! Modules import one way only: `open`, then the backends, then `filter`, `rollup` and `view`, then `sql` and `record`.
+//! Modules import one way only: `open`, then the backends, then `filter`, `rollup`, `view` and `change`, then `folder`,
+//! `sql`, `record` and `block`.
 
+mod block;
+mod change;
 #[cfg(test)]
 mod conformance;
 mod filter;
+mod folder;
 mod open;
-#[expect(dead_code, reason = "the roles follow")]
 mod postgres;
 mod record;
 mod rollup;
@@ -18,5 +21,10 @@ mod sql;
 mod sqlite;
 mod view;
 
-pub use open::{StoreConfig, Stores, open};
+pub use open::{Database, StoreConfig, Stores, open, probe};
 pub use postgres::DatabaseUrl;
+
+/// Copies of a data folder, taken while it is written.
+pub mod backup {
+    pub use crate::sqlite::backup::{Contents, copy_catalog, copy_log, inspect};
+}

@@ -71,6 +71,11 @@ impl Values {
         hours.entry(Granularity::Hour.start(record.created_at)).or_default().add(record);
     }
 
+    /// The values, without those that are not told apart.
+    pub fn told_apart(&self) -> impl Iterator<Item = &str> {
+        self.in_order.iter().map(|(value, _)| value.as_str())
+    }
+
     /// The values as they are kept: `known` says which the day has already, of which there are `count`.
     pub fn bounded(
         self,
@@ -288,7 +293,7 @@ pub(crate) fn select(
                 }
             }
             clause.and("c.key = k.id");
-            (format!("c.at, 0, {entity}, c.sums"), source)
+            (format!("c.at, CAST(0 AS BIGINT), {entity}, c.sums"), source)
         }
         RollupOf::Property(key) => {
             clause.compare("c.workspace", "=", workspace.uuid());

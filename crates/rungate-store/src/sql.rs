@@ -13,6 +13,8 @@ pub(crate) struct Dialect {
     pub placeholder: char,
     /// The function that finds a text in a text: `(haystack, needle)` gives its place from 1, or 0.
     pub find: &'static str,
+    /// The column of an exchange that its properties refer to it by.
+    pub exchange_key: &'static str,
 }
 
 /// A value to bind.
@@ -20,6 +22,8 @@ pub(crate) struct Dialect {
 pub(crate) enum Value {
     /// Text.
     Text(String),
+    /// A text to find in another.
+    Part(String),
     /// An integer.
     Integer(i64),
     /// A UUID.
@@ -128,7 +132,7 @@ impl Clause {
     /// Adds that `column`, which is in lower case, contains `text`.
     pub fn contains(&mut self, column: &str, text: &str) {
         let find = self.dialect.find;
-        let text = self.bind(text.to_lowercase().as_str());
+        let text = self.bind(Value::Part(text.to_lowercase()));
         self.and(&format!("{find}({column}, {text}) > 0"));
     }
 
@@ -167,7 +171,7 @@ pub(crate) fn limit(page: &PageRequest) -> usize {
 mod tests {
     use super::*;
 
-    static DIALECT: Dialect = Dialect { placeholder: '$', find: "strpos" };
+    static DIALECT: Dialect = Dialect { placeholder: '$', find: "strpos", exchange_key: "id" };
 
     #[test]
     fn conditions_are_joined_and_numbered() {
@@ -178,6 +182,6 @@ mod tests {
         clause.any::<&str>("c", []);
         clause.contains("t", "ÄB%");
         assert_eq!(clause.text(), "a = $1 AND b IN ($2, $3) AND strpos(t, $4) > 0");
-        assert_eq!(clause.values()[3], Value::from("äb%"));
+        assert_eq!(clause.values()[3], Value::Part("äb%".to_owned()));
     }
 }

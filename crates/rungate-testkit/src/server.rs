@@ -9,15 +9,27 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::client::Client;
+use crate::port::free_port;
+use crate::postgres::TestDatabase;
 
 /// The owner token of every server that the harness starts.
 pub const OWNER_TOKEN: &str = "pat_ws0a1b2c_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Names the store that servers of the harness are started on.
+const STORE_VARIABLE: &str = "RUNGATE_TEST_STORE";
+
+/// Whether servers of the harness are started on PostgreSQL.
+fn runs_on_postgres() -> bool {
+    std::env::var(STORE_VARIABLE).is_ok_and(|store| store == "postgres")
+}
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
 pub struct ServerOptions {
     /// Further environment variables.
     pub env: Vec<(String, String)>,
+    /// The data folder even where the tests are run on PostgreSQL: for what only it has.
+    pub in_folder: bool,
 }
 
 impl ServerOptions {
@@ -25,6 +37,13 @@ impl ServerOptions {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Keeps everything in the data folder, whatever store the tests are run on.
+    #[must_use]
+    pub fn in_folder(mut self) -> Self {
+        self.in_folder = true;
         self
     }
 }
@@ -40,17 +59,39 @@ pub struct Server {
     options: ServerOptions,
     port: u16,
     child: Child,
+    /// Behind the child, so that it is dropped after it.
+    _database: Option<TestDatabase>,
 }
 
 impl Server {
     /// Starts `bin serve` on a fresh data folder and a free port, open to loopback upstreams, and waits until it is ready.
+    /// Where `RUNGATE_TEST_STORE` is `postgres`, on a fresh database too.
     pub async fn start(bin: &Path, options: ServerOptions) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(bin, tempfile::tempdir().unwrap(), options).await
+    }
+
+    /// The same with the data that lies in `folder` as `data`.
+    pub async fn start_in(bin: &Path, folder: TempDir, mut options: ServerOptions) -> Self {
+        let database = (!options.in_folder && runs_on_postgres()).then(|| {
+            let database = TestDatabase::create();
+            database.unwrap_or_else(|| panic!("{STORE_VARIABLE} is postgres, and there is none"))
+        });
+        if let Some(database) = &database {
+            options = options.env("RUNGATE_STORE_URL", &database.url());
+        }
         let port = free_port();
         let child = spawn(bin, folder.path(), port, &options);
         let origin = format!("http://127.0.0.1:{port}");
-        let mut server =
-            Self { origin, ready_after: Duration::ZERO, bin: bin.to_owned(), folder, options, port, child };
+        let mut server = Self {
+            origin,
+            ready_after: Duration::ZERO,
+            bin: bin.to_owned(),
+            folder,
+            options,
+            port,
+            child,
+            _database: database,
+        };
         server.ready_after = server.wait_ready().await;
         server
     }
@@ -142,9 +183,4 @@ fn spawn(bin: &Path, folder: &Path, port: u16, options: &ServerOptions) -> Child
         command.env(name, value);
     }
     command.spawn().unwrap()
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

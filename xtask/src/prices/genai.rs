@@ -40,7 +40,9 @@ pub fn read(text: &str) -> Result<Given> {
         let models = provider["models"].as_array().context("a provider without models")?;
         given.rows += models.len();
         let Some(id) = ours(Source::GenaiPrices, their_id) else {
-            models.iter().for_each(|_| given.skip("provider that is not listed"));
+            for _ in models {
+                given.skip("provider that is not listed");
+            }
             continue;
         };
         for model in models {

@@ -39,12 +39,12 @@ pub fn merge(sources: &Sources, now: Timestamp) -> (Vec<Listing>, Vec<Difference
             .collect();
         let offered = *first_source == Source::LiteLlm || !covered.contains(name.0);
         let listed = || Listing { id: name.1.clone(), offered, ..(*first).clone() };
-        let Some((taken, prices)) = taken(&priced, now) else {
+        let Some((taken, dated)) = taken(&priced, now) else {
             return Some(Listing { prices: Prices::default(), ..listed() });
         };
         differences.extend(differences_of(name, &priced, taken, now));
         let context = stated.iter().find_map(|(_, listing)| listing.context_window);
-        Some(Listing { context_window: context, source: Some(taken.name()), prices, ..listed() })
+        Some(Listing { context_window: context, source: Some(taken.name()), prices: dated, ..listed() })
     });
     let models = models.collect();
     (models, differences)
@@ -57,11 +57,11 @@ fn asks_alike(one: &str, other: &str) -> bool {
 }
 
 fn taken(priced: &[(Source, &Prices)], now: Timestamp) -> Option<(Source, Prices)> {
-    let (first, prices) = *priced.first()?;
-    let current = prices.at(now)?;
+    let (first, own) = *priced.first()?;
+    let current = own.at(now)?;
     let dating = || priced.iter().filter(|(source, _)| *source != Source::LiteLlm);
     if first != Source::LiteLlm {
-        return Some((first, prices.clone()));
+        return Some((first, own.clone()));
     }
     let is_over = |prices: &Prices| {
         let begun = |dated: &&Dated| dated.from.is_none_or(|from| from <= now);
@@ -74,7 +74,7 @@ fn taken(priced: &[(Source, &Prices)], now: Timestamp) -> Option<(Source, Prices
     }
     let agreeing = dating().find(|(_, prices)| prices.at(now).is_some_and(|newest| same(newest, current)));
     let with_history = agreeing.map(|(_, history)| replaced(history, current, now));
-    Some((first, with_history.unwrap_or_else(|| prices.clone())))
+    Some((first, with_history.unwrap_or_else(|| own.clone())))
 }
 
 fn same(one: &Price, other: &Price) -> bool {
@@ -103,13 +103,13 @@ fn differences_of(
     taken: Source,
     now: Timestamp,
 ) -> Vec<Difference> {
-    let prices: Vec<(Source, serde_json::Value)> = priced
+    let stated: Vec<(Source, serde_json::Value)> = priced
         .iter()
         .filter_map(|(source, prices)| Some((*source, serde_json::to_value(prices.at(now)?).ok()?)))
         .collect();
     let fields = Rate::ALL.map(Rate::field).into_iter().chain(Unit::ALL.map(Unit::field));
     let differences = fields.filter_map(|field| {
-        let values: BTreeMap<String, String> = prices
+        let values: BTreeMap<String, String> = stated
             .iter()
             .filter_map(|(source, price)| Some((source.name().to_owned(), price[field].as_str()?.to_owned())))
             .collect();

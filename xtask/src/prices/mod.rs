@@ -92,7 +92,8 @@ impl Import {
             let path = self.folder.join(&pin.file);
             let text =
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let sum = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let sum =
+                Sha256::digest(&text).iter().fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
             ensure!(sum == pin.sha256, "{}: the checksum is {sum}, not that of sources.toml", path.display());
             let Some(source) = Source::ALL.into_iter().find(|source| source.name() == pin.name) else {
                 bail!("{} is no source", pin.name)

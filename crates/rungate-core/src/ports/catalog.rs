@@ -130,6 +130,12 @@ pub trait Catalog: Send + Sync {
 
     /// The current revision.
     async fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// Returns when another node may have committed something since the last call. A hint for one caller that polls the
+    /// revision all the same: it may come late, without reason, or never, as from a store that one node has to itself.
+    async fn changed(&self) {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Document {

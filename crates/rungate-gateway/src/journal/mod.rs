@@ -17,6 +17,7 @@ mod syncer;
 pub mod drain;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod hold;
 pub mod recover;
 
 #[cfg(test)]
@@ -84,6 +85,8 @@ pub struct Journal {
     syncer: Mutex<Option<JoinHandle<()>>>,
     /// Since when the log refuses entries.
     stalled: Mutex<Option<Instant>>,
+    /// Segments that are done with, and that a backup holds.
+    kept: Mutex<Vec<PathBuf>>,
     /// Keeps other processes out of the folder.
     _lock: File,
 }
@@ -148,6 +151,7 @@ impl Journal {
             damage,
             syncer: Mutex::new(Some(syncer)),
             stalled: Mutex::new(None),
+            kept: Mutex::default(),
             _lock: lock,
         })
     }
@@ -211,13 +215,16 @@ impl Journal {
 
     /// The log has taken over everything up to `sequence`: whole segments below may go.
     pub fn release(&self, sequence: Sequence) {
-        let done = self.shared.lock().release(sequence.0);
-        for path in done {
-            // A file that stays is read again at the next start, and the log leaves out what it has.
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(segment = %path.display(), %error, "a segment that is done with cannot be removed");
-            }
+        let mut writer = self.shared.lock();
+        let (done, max_bytes) = (writer.release(sequence.0), writer.max_bytes());
+        drop(writer);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(done);
+        if !kept.is_empty() {
+            let done = std::mem::take(&mut *kept);
+            *kept = hold::remove(&self.shared.dir, done, max_bytes);
         }
+        drop(kept);
         self.shared.applied.send_if_modified(|applied| {
             let further = sequence > *applied;
             *applied = sequence.max(*applied);

@@ -82,7 +82,7 @@ pub(super) fn load(dir: &Path, disk: &dyn Disk) -> io::Result<Loaded> {
 }
 
 /// Segments in the order of their sequences; other files are none of ours.
-fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(super) fn list(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

@@ -306,6 +306,11 @@ impl Writer {
         self.undrained_entries
     }
 
+    /// The bound on what the log has not taken over.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.config.max_bytes
+    }
+
     /// Bytes held for closings.
     pub(super) fn held_bytes(&self) -> u64 {
         self.held_bytes

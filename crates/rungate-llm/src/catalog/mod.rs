@@ -52,10 +52,10 @@ pub struct Model {
     pub max_output_tokens: Option<u64>,
     /// `text`, `image`, `audio` … taken as input.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub modalities: Box<[Arc<str>]>,
+    pub modalities: Arc<[Arc<str>]>,
     /// `tools`, `vision`, `reasoning`, `prompt_caching` …
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub capabilities: Box<[Arc<str>]>,
+    pub capabilities: Arc<[Arc<str>]>,
     /// Who says what it costs: the source of the newest price, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Arc<str>>,
@@ -112,22 +112,30 @@ struct Row<'a> {
     prices: Prices,
 }
 
-/// Texts that stand in many rows, each kept once.
+/// Texts and lists of them that stand in many rows, each kept once.
 #[derive(Default)]
-struct Texts(HashSet<Arc<str>>);
+struct Texts {
+    texts: HashSet<Arc<str>>,
+    lists: HashSet<Arc<[Arc<str>]>>,
+}
 
 impl Texts {
     fn keep(&mut self, text: &str) -> Arc<str> {
-        if let Some(kept) = self.0.get(text) {
+        if let Some(kept) = self.texts.get(text) {
             return Arc::clone(kept);
         }
         let kept: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&kept));
+        self.texts.insert(Arc::clone(&kept));
         kept
     }
 
-    fn keep_all(&mut self, texts: &[Cow<'_, str>]) -> Box<[Arc<str>]> {
-        texts.iter().map(|text| self.keep(text)).collect()
+    fn keep_all(&mut self, texts: &[Cow<'_, str>]) -> Arc<[Arc<str>]> {
+        let list: Arc<[Arc<str>]> = texts.iter().map(|text| self.keep(text)).collect();
+        if let Some(kept) = self.lists.get(&list) {
+            return Arc::clone(kept);
+        }
+        self.lists.insert(Arc::clone(&list));
+        list
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: what every handler shares (`error`, `envelope`, `params`, `paging`, `auth`, `json`, `version`,
 //! `resources`, `binding`, `idempotency`), then the resources, each of which imports only from those. Last the views of
-//! the log: `requests`, then `runs`, `sessions` and `analytics`, which also use what `requests` has for all of them.
+//! the log: `requests`, then `runs`, `sessions`, `rollups` and `analytics`, which also use what `requests` has for all of them.
 
 pub mod agents;
 pub mod analytics;
@@ -24,6 +24,7 @@ pub mod price_snapshots;
 pub mod provider_keys;
 pub mod requests;
 pub mod resources;
+pub mod rollups;
 pub mod runs;
 pub mod sessions;
 pub mod spend;
@@ -58,6 +59,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(erasures::routes())
         .merge(runs::routes())
         .merge(sessions::routes())
+        .merge(rollups::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method);
     let analytics = analytics::routes().fallback(unknown_path).method_not_allowed_fallback(wrong_method);

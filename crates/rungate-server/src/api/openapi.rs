@@ -61,6 +61,9 @@ use super::envelope::ErrorEnvelope;
         super::erasures::create::create,
         super::sessions::list::list,
         super::sessions::get::get,
+        super::rollups::get::get,
+        super::rollups::properties::get,
+        super::rollups::properties::put,
         super::analytics::health::health,
         super::analytics::request_log::request_log,
     )

@@ -5,13 +5,16 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+/// Lies in a data folder while a backup is brought into it.
+pub const RESTORING: &str = "restoring";
+
 const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// Makes the folder for its owner alone. An empty one that exists (a mounted volume) is closed to others too; one that
 /// holds something is left as it is, and warned about, since it may be somebody else's.
 pub fn prepare(dir: &Path) -> io::Result<()> {
     if !dir.try_exists()? {
-        return DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        return make(dir);
     }
     if !is_open_to_others(dir)? {
         return Ok(());
@@ -22,6 +25,19 @@ pub fn prepare(dir: &Path) -> io::Result<()> {
     }
     tracing::warn!(folder = %dir.display(), "other users of this machine can look into the data folder; chmod 700 closes it");
     Ok(())
+}
+
+/// Makes a folder, and those above it, for their owner alone.
+pub fn make(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Copies a file, so that only its owner can read the copy.
+pub fn copy_private(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = fs::File::open(from)?;
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.sync_all()
 }
 
 /// Reads a file that only its owner should be able to read; `None` when there is none.

@@ -1,5 +1,5 @@
-//! The two keys of an installation: the sealing key, which is kept outside the store, and the pepper of token hashes,
-//! which is kept in it, sealed.
+//! The two keys of an installation: the sealing key, which is kept outside the store (with those before it, during a
+//! rotation), and the pepper of token hashes, which is kept in it, sealed.
 //!
 //! The pepper is also how a wrong or lost sealing key is noticed before anything is served or overwritten.
 
@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use rungate_core::agent::{Head, Resource, ResourceKind};
 use rungate_core::id::WorkspaceId;
+use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Entropy, Write, fresh_uuid};
 use rungate_core::secret::{Sealed, SealingKey, Secret, TokenHasher, decode_hex, encode_hex};
 use serde::{Deserialize, Serialize};
@@ -15,16 +16,17 @@ use uuid::Uuid;
 
 use crate::boot::folder;
 
-/// The file of the sealing key in the data folder.
+/// The file of the sealing key in the data folder: the key, and below it those of before that may still be needed.
 pub const SEALING_KEY_FILE: &str = "sealing.key";
 
-const PEPPER: &str = "pepper";
+/// The name of the pepper's setting, and what it is sealed for.
+pub(super) const PEPPER: &str = "pepper";
 
 /// The keys of an installation.
 #[derive(Debug)]
 pub struct Keys {
     /// Seals secrets at rest.
-    pub sealing_key: SealingKey,
+    pub keyring: Keyring,
     /// Hashes tokens.
     pub hasher: TokenHasher,
 }
@@ -32,11 +34,11 @@ pub struct Keys {
 /// A sealed value of the installation itself. It belongs to no workspace: its workspace id is the nil UUID.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SealedSetting {
+pub(super) struct SealedSetting {
     #[serde(flatten)]
-    head: Head,
-    name: String,
-    value: Sealed,
+    pub(super) head: Head,
+    pub(super) name: String,
+    pub(super) value: Sealed,
 }
 
 impl Resource for SealedSetting {
@@ -66,57 +68,72 @@ pub async fn open(
 ) -> anyhow::Result<Keys> {
     let stored = catalog.get_unique(ResourceKind::Setting, "name", PEPPER).await?;
     let Some(document) = stored else {
-        let sealing_key = match existing(data, given)? {
-            Some(key) => key,
-            None => make_sealing_key(data, entropy)?,
+        let keyring = match existing(data, given)? {
+            Some(keyring) => keyring,
+            None => make_keyring(data, entropy)?,
         };
-        let hasher = make_pepper(&sealing_key, catalog, clock, entropy).await?;
-        return Ok(Keys { sealing_key, hasher });
+        let (setting, hasher) = fresh_pepper(&keyring, clock, entropy)?;
+        catalog.commit(vec![Write::insert(&setting)?]).await?;
+        return Ok(Keys { keyring, hasher });
     };
-    let Some(sealing_key) = existing(data, given)? else {
+    let Some(keyring) = existing(data, given)? else {
         bail!(
             "the data in {data} is sealed with a key that is missing: put {SEALING_KEY_FILE} back into the folder, or set \
-             RUNGATE_SEALING_KEY; without it no provider key can be opened and no virtual key or token be recognised",
+             RUNGATE_SEALING_KEY; without it no provider key can be opened and no virtual key or token be recognised. If \
+             it is lost for good, `rungate sealing-key reset` begins with a new one",
             data = data.display()
         );
     };
-    let setting: SealedSetting = document.read()?;
-    let opened = sealing_key.open(&setting.value, PEPPER);
-    let pepper = opened.with_context(|| {
+    let hasher = open_pepper(&document.read()?, &keyring).with_context(|| {
         format!("the sealing key is not the one that the data in {} was sealed with", data.display())
     })?;
-    let pepper = decode_hex(pepper.expose()).and_then(|bytes| bytes.try_into().ok());
-    let hasher = TokenHasher::new(pepper.context("the stored pepper is damaged")?);
-    Ok(Keys { sealing_key, hasher })
+    Ok(Keys { keyring, hasher })
 }
 
-fn existing(data: &Path, given: Option<&Secret>) -> anyhow::Result<Option<SealingKey>> {
+/// The sealing keys that there are: those of the environment, else those of the file.
+pub fn existing(data: &Path, given: Option<&Secret>) -> anyhow::Result<Option<Keyring>> {
     if let Some(text) = given {
-        return Ok(Some(SealingKey::parse(text.expose()).context("RUNGATE_SEALING_KEY is not usable")?));
+        return Ok(Some(Keyring::parse(text.expose()).context("RUNGATE_SEALING_KEY is not usable")?));
     }
     let path = data.join(SEALING_KEY_FILE);
     let Some(text) = folder::read_private(&path).with_context(|| path.display().to_string())? else {
         return Ok(None);
     };
-    Ok(Some(SealingKey::parse(&text).with_context(|| path.display().to_string())?))
+    Ok(Some(Keyring::parse(&text).with_context(|| path.display().to_string())?))
 }
 
-fn make_sealing_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<SealingKey> {
+/// Makes a sealing key and writes its file.
+pub fn make_keyring(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<Keyring> {
+    let keyring = Keyring::new(fresh_sealing_key(entropy));
+    write(data, &keyring)?;
+    Ok(keyring)
+}
+
+/// A random sealing key.
+pub fn fresh_sealing_key(entropy: &dyn Entropy) -> SealingKey {
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
-    let key = SealingKey::from_bytes(bytes);
-    let path = data.join(SEALING_KEY_FILE);
-    folder::write_private(&path, &format!("{}\n", key.to_text().expose()))
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(key)
+    SealingKey::from_bytes(bytes)
 }
 
-async fn make_pepper(
-    sealing_key: &SealingKey,
-    catalog: &dyn Catalog,
+/// Writes the file of the sealing keys, whole or not at all.
+pub fn write(data: &Path, keyring: &Keyring) -> anyhow::Result<()> {
+    let path = data.join(SEALING_KEY_FILE);
+    folder::write_private(&path, keyring.to_text().expose())
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+pub(super) fn open_pepper(setting: &SealedSetting, keyring: &Keyring) -> anyhow::Result<TokenHasher> {
+    let pepper = keyring.open(&setting.value, PEPPER)?;
+    let pepper = decode_hex(pepper.expose()).and_then(|bytes| bytes.try_into().ok());
+    Ok(TokenHasher::new(pepper.context("the stored pepper is damaged")?))
+}
+
+pub(super) fn fresh_pepper(
+    keyring: &Keyring,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> anyhow::Result<TokenHasher> {
+) -> anyhow::Result<(SealedSetting, TokenHasher)> {
     let (mut pepper, mut nonce) = ([0; 32], [0; 12]);
     entropy.fill(&mut pepper);
     entropy.fill(&mut nonce);
@@ -124,8 +141,7 @@ async fn make_pepper(
     let setting = SealedSetting {
         head: Head::new(fresh_uuid(entropy, now), WorkspaceId::new(Uuid::nil()), now),
         name: PEPPER.to_owned(),
-        value: sealing_key.seal(&Secret::new(encode_hex(&pepper)), PEPPER, nonce)?,
+        value: keyring.seal(&Secret::new(encode_hex(&pepper)), PEPPER, nonce)?,
     };
-    catalog.commit(vec![Write::insert(&setting)?]).await?;
-    Ok(TokenHasher::new(pepper))
+    Ok((setting, TokenHasher::new(pepper)))
 }

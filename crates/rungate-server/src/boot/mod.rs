@@ -3,8 +3,10 @@
 
 pub mod folder;
 pub mod keys;
+pub mod node;
 pub mod owner;
 mod prices;
+pub mod sealed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,10 +22,10 @@ use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
-use rungate_store::{StoreConfig, Stores};
+use rungate_store::{Database, StoreConfig, Stores};
 
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::config::{Config, Credentials};
+use crate::config::{self, Config, Credentials};
 use crate::http::arrival::TrustedProxies;
 use crate::http::health::Health;
 use crate::http::listener::ConnectionLimits;
@@ -82,7 +84,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     let data = &config.store.data;
     folder::prepare(data).with_context(|| format!("the data folder {} cannot be used", data.display()))?;
-    let stores = open_stores(data).await?;
+    let stores = open_stores(&config.store, &*clock, &*entropy).await?;
     let keys =
         keys::open(data, credentials.sealing_key.as_ref(), &*stores.catalog, &*clock, &*entropy).await?;
     let owner =
@@ -91,7 +93,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.sealing_key.clone(), Arc::clone(&prices)));
+    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
     directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
@@ -105,13 +107,13 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             prices,
             egress,
             client,
-            sealing_key: keys.sealing_key,
+            keyring: keys.keyring,
             hasher: keys.hasher,
             clock,
             entropy,
         }),
         memory,
-        health: Arc::new(Health::default()),
+        health: Arc::new(Health::of(stores.kind())),
         edge,
         pipeline: PipelineSettings::of(&config.upstream, &config.limits),
         retention: RetentionDefaults::of(&config.retention),
@@ -120,11 +122,41 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     })
 }
 
-/// Opens the stores in the data folder.
-pub async fn open_stores(data: &std::path::Path) -> anyhow::Result<Stores> {
-    let config = StoreConfig { dir: data.to_owned() };
-    let opened = rungate_store::open(&config).await;
+/// Opens the stores: in the data folder, which is there, or in the database that the configuration names.
+pub async fn open_stores(
+    config: &config::Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Stores> {
+    ensure_whole(&config.data)?;
+    let database = match &config.url {
+        None => return open_folder(&config.data).await,
+        Some(url) => Database {
+            url: url.clone(),
+            node: node::open(&config.data, clock, entropy)?,
+            patience: Duration::from_secs(config.wait_seconds.get()),
+        },
+    };
+    let url = database.url.clone();
+    let opened =
+        rungate_store::open(&StoreConfig { dir: config.data.clone(), database: Some(database) }).await;
+    opened.with_context(|| format!("the store in {url} cannot be opened"))
+}
+
+/// Opens the stores of a data folder that holds everything.
+pub async fn open_folder(data: &std::path::Path) -> anyhow::Result<Stores> {
+    ensure_whole(data)?;
+    let opened = rungate_store::open(&StoreConfig::folder(data.to_owned())).await;
     opened.with_context(|| format!("the store in {} cannot be opened", data.display()))
+}
+
+fn ensure_whole(data: &std::path::Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !data.join(folder::RESTORING).exists(),
+        "a backup was being restored into {} and did not get to its end: empty the folder and restore anew",
+        data.display()
+    );
+    Ok(())
 }
 
 async fn open_journal(config: &Config) -> anyhow::Result<Journal> {

@@ -50,12 +50,18 @@ impl Owner<'_> {
 
     /// Replaces the owner token by a fresh one. The one before no longer works.
     pub async fn reset(&self) -> anyhow::Result<Secret> {
+        let (write, token) = self.reset_write().await?;
+        self.catalog.commit(vec![write]).await?;
+        Ok(token)
+    }
+
+    /// As [`Owner::reset`], to be committed together with something else.
+    pub async fn reset_write(&self) -> anyhow::Result<(Write, Secret)> {
         let Some(pat) = self.stored().await? else {
             bail!("there is no owner yet: the first `rungate serve` makes one");
         };
         let token = token::fresh_pat(pat.head.workspace_id, self.entropy);
-        self.replace(pat, &token).await?;
-        Ok(token)
+        Ok((Write::update(&self.replaced(pat, &token))?, token))
     }
 
     /// The owner token of the oldest workspace.
@@ -105,17 +111,19 @@ impl Owner<'_> {
     }
 
     /// In place, so that going back to an earlier token works.
-    async fn replace(&self, mut pat: Pat, token: &Secret) -> anyhow::Result<()> {
-        pat.token_prefix = token::shown_prefix(token);
-        pat.token_hash = self.hasher.hash(token.expose());
-        pat.revoked_at = None;
-        pat.expires_at = None;
-        let pat = pat.touched(self.clock.now());
-        match self.catalog.commit(vec![Write::update(&pat)?]).await {
+    async fn replace(&self, pat: Pat, token: &Secret) -> anyhow::Result<()> {
+        match self.catalog.commit(vec![Write::update(&self.replaced(pat, token))?]).await {
             Err(CatalogError::AlreadyExists(_)) => {
                 bail!("the token is in use as another personal access token")
             }
             done => Ok(done.map(drop)?),
         }
+    }
+    fn replaced(&self, mut pat: Pat, token: &Secret) -> Pat {
+        pat.token_prefix = token::shown_prefix(token);
+        pat.token_hash = self.hasher.hash(token.expose());
+        pat.revoked_at = None;
+        pat.expires_at = None;
+        pat.touched(self.clock.now())
     }
 }

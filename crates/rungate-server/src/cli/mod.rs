@@ -1,5 +1,6 @@
 //! The command line: one file per command, and one line in [`Command`].
 
+mod backup;
 pub mod client;
 mod completions;
 mod config;
@@ -12,9 +13,12 @@ pub mod out;
 mod owner_token;
 mod prices;
 pub mod render;
+mod rollups;
 mod runs;
+mod sealing_key;
 mod serve;
 mod sim;
+mod spend;
 
 use std::process::ExitCode;
 
@@ -47,11 +51,23 @@ enum Command {
     Prices(prices::Command),
     /// Erase what a user, a session or a run said, and keep what it cost
     Erase(erase::Command),
+    /// Show what was spent, by agent, model, key or a property
+    Spend(spend::Command),
+    /// Check the sums of requests against their rows, or make them anew
+    #[command(subcommand)]
+    Rollups(rollups::Command),
     /// Check what would keep requests from being served
     Doctor(doctor::Command),
+    /// Back up the data folder, also while a server runs on it
+    Backup(backup::Backup),
+    /// Make a data folder from a backup
+    Restore(backup::Restore),
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
+    /// Replace the key that seals provider keys, check it, or begin anew without it
+    #[command(subcommand)]
+    SealingKey(sealing_key::Command),
     /// Check the configuration, or print an example of it
     #[command(subcommand)]
     Config(config::Command),
@@ -71,8 +87,13 @@ pub fn run() -> ExitCode {
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
         Command::Erase(command) => command.run(),
+        Command::Spend(command) => command.run(),
+        Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::OwnerToken(command) => command.run(),
+        Command::SealingKey(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Openapi(command) => command.run(),
         Command::Completions(command) => command.run(),

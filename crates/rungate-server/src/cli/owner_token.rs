@@ -32,14 +32,15 @@ impl Command {
         let sealing_key = environment.credentials()?.sealing_key;
         let data = data.map(|path| ("store", "data", path.to_string_lossy().into_owned()));
         let sources = Sources { file: config, environment, flags: data.into_iter().collect() };
-        let data = Config::load(&sources)?.config.store.data;
+        let store = Config::load(&sources)?.config.store;
+        let data = &store.data;
         ensure!(data.is_dir(), "there is no data folder at {}", data.display());
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let stores = boot::open_stores(&data).await.context("stop the server first")?;
             let (clock, entropy) = (SystemClock::new(), SystemEntropy::open()?);
-            let keys = keys::open(&data, sealing_key.as_ref(), &*stores.catalog, &clock, &entropy).await?;
+            let stores = boot::open_stores(&store, &clock, &entropy).await.context("stop the server first")?;
+            let keys = keys::open(data, sealing_key.as_ref(), &*stores.catalog, &clock, &entropy).await?;
             let owner =
                 Owner { catalog: &*stores.catalog, hasher: &keys.hasher, clock: &clock, entropy: &entropy };
             let token = owner.reset().await?;

@@ -95,7 +95,7 @@ async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {
     if let Some(token) = &booted.fresh_owner_token {
         out::print(&welcome(token, &url(&booted, address)))?;
     }
-    tracing::info!(url = url(&booted, address), data = %config.store.data.display(), "listening");
+    tracing::info!(url = url(&booted, address), data = %config.store.data.display(), store = booted.stores.kind(), "listening");
     drop(config);
 
     let stop = CancellationToken::new();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use rungate_core::secret::Secret;
 use rungate_gateway::egress::EgressRules;
+use rungate_store::DatabaseUrl;
 
 /// A value as it was given: in the file, or as text in the environment or a flag.
 #[derive(Debug, Clone, Copy)]
@@ -138,6 +139,22 @@ impl Setting for Secret {
 
     fn show(&self) -> Option<String> {
         None
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const SECRET: bool = true;
+
+    fn allowed() -> Cow<'static, str> {
+        Self::ALLOWED.into()
+    }
+
+    fn read(given: Given<'_>) -> Option<Self> {
+        given.text().and_then(Self::parse)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quoted(&self.to_string()))
     }
 }
 

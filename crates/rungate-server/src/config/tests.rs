@@ -170,3 +170,27 @@ fn the_example_uncommented_is_the_default() {
     assert_eq!(format!("{loaded:?}"), format!("{:?}", Config::default()));
     assert!(assignments.contains("listen = \"127.0.0.1:8787\""));
 }
+
+#[test]
+fn the_address_of_a_database_is_checked_and_its_password_never_shown() {
+    let load = |address: &str| {
+        let environment = environment(&[("RUNGATE_STORE_URL", address)]);
+        Config::load(&Sources { environment, ..Sources::default() })
+    };
+    for bad in
+        ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h:port/d", "postgres://u:hunter2@h/d?sslmode=maybe"]
+    {
+        let error = load(bad).unwrap_err().to_string();
+        assert!(
+            error.contains("RUNGATE_STORE_URL: `store.url` is [secret]; allowed is postgres://"),
+            "{error}"
+        );
+        assert!(!error.contains("ter2"), "{error}");
+    }
+    let loaded = load("postgres://u:hunter2@h/d").unwrap();
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+    let mut config = loaded.config;
+    let shown: Vec<_> = config.sections_mut().iter().flat_map(|(_, section)| section.keys()).collect();
+    let url = shown.iter().find(|key| key.name == "url").unwrap();
+    assert_eq!(url.value.as_deref(), Some("\"postgres://u@h:5432/d\""));
+}

@@ -1,12 +1,17 @@
 //! Whether the server is ready for requests.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use serde_json::{Value, json};
 
 /// Where the server is between start and end. Shared by boot, edge and shutdown.
 #[derive(Debug, Default)]
-pub struct Health(AtomicU8);
+pub struct Health {
+    stage: AtomicU8,
+    /// What keeps the catalog.
+    store: &'static str,
+    catalog_away: AtomicBool,
+}
 
 /// A stage of a server's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +25,14 @@ pub enum Stage {
 }
 
 impl Health {
+    /// Of a server that starts on a store of this kind.
+    pub fn of(store: &'static str) -> Self {
+        Self { store, ..Self::default() }
+    }
+
     /// The stage now.
     pub fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Acquire) {
+        match self.stage.load(Ordering::Acquire) {
             0 => Stage::Recovering,
             1 => Stage::Ready,
             _ => Stage::Stopping,
@@ -31,12 +41,17 @@ impl Health {
 
     /// Recovery is done. A server that was told to stop meanwhile stays so.
     pub fn ready(&self) {
-        let _ = self.0.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.stage.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether the catalog could be read when it was last tried.
+    pub fn catalog_reached(&self, reached: bool) {
+        self.catalog_away.store(!reached, Ordering::Release);
     }
 
     /// The server was told to stop.
     pub fn stopping(&self) {
-        self.0.store(2, Ordering::Release);
+        self.stage.store(2, Ordering::Release);
     }
 }
 
@@ -50,10 +65,12 @@ pub struct Components {
 }
 
 /// The body of `/readyz`, and whether the server is ready. A stalled log alone does not make it unready: exchanges go
-/// into the journal until its bound.
-pub fn readiness(stage: Stage, components: Components) -> (bool, Value) {
+/// into the journal until its bound; nor does a catalog that is away: requests are answered by what was read before.
+pub fn readiness(health: &Health, components: Components) -> (bool, Value) {
+    let stage = health.stage();
+    let catalog_away = health.catalog_away.load(Ordering::Acquire);
     let ready = stage == Stage::Ready;
-    let status = match (stage, components.log_stalled) {
+    let status = match (stage, components.log_stalled || catalog_away) {
         (Stage::Recovering, _) => "starting",
         (Stage::Stopping, _) => "stopping",
         (Stage::Ready, true) => "degraded",
@@ -66,6 +83,7 @@ pub fn readiness(stage: Stage, components: Components) -> (bool, Value) {
         "components": {
             "journal": {"status": journal, "undrainedBytes": components.journal_undrained_bytes},
             "log": {"status": log},
+            "catalog": {"status": if catalog_away { "unreachable" } else { "ok" }, "store": health.store},
         },
     });
     (ready, body)
@@ -79,20 +97,29 @@ mod tests {
     fn w_108_ready_comes_after_recovery_and_ends_with_stopping() {
         let health = Health::default();
         assert_eq!(health.stage(), Stage::Recovering);
-        assert!(!readiness(health.stage(), Components::default()).0);
+        assert!(!readiness(&health, Components::default()).0);
         health.ready();
-        assert!(readiness(health.stage(), Components::default()).0);
+        assert!(readiness(&health, Components::default()).0);
         health.stopping();
         health.ready();
         assert_eq!(health.stage(), Stage::Stopping);
     }
 
     #[test]
-    fn a_stalled_log_shows_but_does_not_take_the_server_out() {
-        let (ready, body) =
-            readiness(Stage::Ready, Components { log_stalled: true, ..Components::default() });
+    fn a_stalled_log_and_a_catalog_that_is_away_show_but_do_not_take_the_server_out() {
+        let health = Health::of("postgresql");
+        health.ready();
+        let (ready, body) = readiness(&health, Components { log_stalled: true, ..Components::default() });
         assert!(ready);
         assert_eq!(body["status"], "degraded");
         assert_eq!(body["components"]["log"]["status"], "stalled");
+        assert_eq!(body["components"]["catalog"], json!({"status": "ok", "store": "postgresql"}));
+        health.catalog_reached(false);
+        let (ready, body) = readiness(&health, Components::default());
+        assert!(ready);
+        assert_eq!(
+            (&body["status"], &body["components"]["catalog"]["status"]),
+            (&json!("degraded"), &json!("unreachable"))
+        );
     }
 }

@@ -111,7 +111,7 @@ impl Operations {
     }
 
     fn ready(&self) -> Response<Body> {
-        let (ready, body) = readiness(self.health.stage(), self.instruments.components());
+        let (ready, body) = readiness(&self.health, self.instruments.components());
         let mut response = text(JSON, body.to_string());
         if !ready {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -6,19 +6,21 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::health::Health;
 use crate::services::Services;
 
 /// A change must be in force everywhere within a second.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Runs until `shutdown`.
-pub async fn run(services: Arc<Services>, shutdown: CancellationToken) {
+pub async fn run(services: Arc<Services>, health: Arc<Health>, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            () = services.catalog.changed() => {}
             () = shutdown.cancelled() => return,
         }
         let refreshed = services.directories.refresh(&*services.catalog).await;
@@ -30,5 +32,6 @@ pub async fn run(services: Arc<Services>, shutdown: CancellationToken) {
             Ok(_) | Err(_) => {}
         }
         failing = refreshed.is_err();
+        health.catalog_reached(!failing);
     }
 }

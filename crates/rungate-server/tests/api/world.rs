@@ -14,6 +14,7 @@ use rungate_core::agent::{
 };
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::{AgentId, ExternalId, MemberId, VirtualKeyId, WorkspaceId};
+use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Clock, Entropy, Write};
 use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_core::time::Timestamp;
@@ -188,7 +189,7 @@ impl World {
     /// A new installation at noon.
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let stores = rungate_store::open(&StoreConfig { dir: dir.path().join("data") }).await.unwrap();
+        let stores = rungate_store::open(&StoreConfig::folder(dir.path().join("data"))).await.unwrap();
         let journal = JournalConfig {
             dir: dir.path().join("journal"),
             durability: Durability::Process,
@@ -199,7 +200,8 @@ impl World {
         let hasher = TokenHasher::new([7; 32]);
         stores.catalog.commit(tenants(&hasher)).await.unwrap();
         let prices = Arc::new(Prices::new(Catalogue::embedded().unwrap()));
-        let directories = Directories::new(SealingKey::from_bytes([1; 32]), Arc::clone(&prices));
+        let directories =
+            Directories::new(Keyring::new(SealingKey::from_bytes([1; 32])), Arc::clone(&prices));
         directories.refresh(&*stores.catalog).await.unwrap();
         let services = Arc::new(Services {
             catalog: Arc::clone(&stores.catalog),
@@ -209,7 +211,7 @@ impl World {
             prices,
             client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
             egress: Arc::new(EgressRules::default()),
-            sealing_key: SealingKey::from_bytes([1; 32]),
+            keyring: Keyring::new(SealingKey::from_bytes([1; 32])),
             hasher,
             clock: clock.clone(),
             entropy: Arc::new(Counting(AtomicU64::new(1))),

@@ -13,5 +13,6 @@ mod commands;
 mod edge;
 mod fake;
 mod journey;
+mod postgres;
 mod prices;
 mod process;

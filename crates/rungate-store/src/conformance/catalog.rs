@@ -7,7 +7,8 @@ use rungate_core::ports::{Catalog, CatalogError, CatalogFilter, Document, Write}
 use rungate_core::time::Timestamp;
 use uuid::Uuid;
 
-const KIND: ResourceKind = ResourceKind::Agent;
+/// The kind of all documents here.
+pub(crate) const KIND: ResourceKind = ResourceKind::Agent;
 
 /// Makes a test of each function below.
 macro_rules! catalog_suite {
@@ -26,11 +27,13 @@ macro_rules! catalog_suite {
 }
 pub(crate) use catalog_suite;
 
-fn workspace(number: u128) -> WorkspaceId {
+/// A workspace.
+pub(crate) fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId::new(Uuid::from_u128(number))
 }
 
-fn document(id: u128, owner: u128, at: i64) -> Document {
+/// A small document.
+pub(crate) fn document(id: u128, owner: u128, at: i64) -> Document {
     Document {
         kind: KIND,
         head: Head::new(Uuid::from_u128(id), workspace(owner), Timestamp::from_micros(at)),
@@ -41,13 +44,15 @@ fn document(id: u128, owner: u128, at: i64) -> Document {
     }
 }
 
-fn named(id: u128, owner: u128, name: &str) -> Document {
+/// One with a unique name.
+pub(crate) fn named(id: u128, owner: u128, name: &str) -> Document {
     let mut document = document(id, owner, 1);
     document.unique.push(("external_id".to_owned(), name.to_owned()));
     document
 }
 
-fn next(document: &Document) -> Document {
+/// Its next version.
+pub(crate) fn next(document: &Document) -> Document {
     let mut next = document.clone();
     next.head.version += 1;
     next

@@ -19,7 +19,12 @@ pub(crate) fn postgres(error: &Error) -> StoreError {
 /// What the server said, or what happened on the way to it. Neither holds the password.
 fn text(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
-        return format!("PostgreSQL says: {} ({})", said.message(), said.code().code());
+        let remedy = if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE {
+            "; the user of RUNGATE_STORE_URL must be the owner of the database, or may use and create in its schema"
+        } else {
+            ""
+        };
+        return format!("PostgreSQL says: {} ({}){remedy}", said.message(), said.code().code());
     }
     match error.source() {
         Some(source) => format!("PostgreSQL: {error}: {source}"),

@@ -33,6 +33,12 @@ pub(crate) const CONTROL: Schema = Schema {
     }],
 };
 
+/// The tables of the log.
+pub(crate) const LOG: Schema = Schema {
+    role: "log",
+    steps: &[Migration { name: "0001_log", sql: include_str!("migrations/log/0001_log.sql") }],
+};
+
 /// One node at a time looks at the schema of a database; the number only has to be ours.
 const LOCK: i64 = 0x7275_6e67_6174_6531;
 

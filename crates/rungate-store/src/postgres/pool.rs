@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime};
 use rungate_core::ports::StoreError;
 
 use super::error;
@@ -12,14 +12,44 @@ use super::url::DatabaseUrl;
 /// A connection from a [`Pool`]; it goes back when dropped. `prepare_cached` keeps statements prepared.
 pub(crate) type Connection = Object;
 
+/// A connection that is closed when dropped, with whatever it still does and holds, unless it is given back.
+pub(crate) struct Lent(Option<Connection>);
+
+impl Lent {
+    /// The connection.
+    pub fn connection(&self) -> Result<&Connection, StoreError> {
+        self.0.as_ref().ok_or_else(error::closed)
+    }
+
+    /// Gives it back: what it was asked is answered, and it holds nothing.
+    pub fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}
+
 /// Longest wait for a connection of the pool, for a new one, and for an old one's sign of life.
 const WAIT: Duration = Duration::from_secs(10);
 const CREATE: Duration = Duration::from_secs(10);
 const RECYCLE: Duration = Duration::from_secs(5);
 
 /// What holds for every connection: no statement, lock or forgotten transaction holds one for ever.
-pub(crate) const SESSION: [(&str, &str); 3] =
-    [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+pub(crate) const SESSION: [(&str, &str); 5] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // A query that nobody waits for any longer ends.
+    ("client_connection_check_interval", "2s"),
+    // Compiling takes longer than any query of ours.
+    ("jit", "off"),
+];
 
 /// A bounded number of connections to one database.
 #[derive(Debug, Clone)]
@@ -45,7 +75,17 @@ impl Pool {
 
     /// A connection, after a bounded wait.
     pub async fn get(&self) -> Result<Connection, StoreError> {
-        self.inner.get().await.map_err(|error| error::pool(&error))
+        self.connect().await.map_err(|error| error::pool(&error))
+    }
+
+    /// Like [`Pool::get`], for who must know why there is none.
+    pub async fn connect(&self) -> Result<Connection, PoolError> {
+        self.inner.get().await
+    }
+
+    /// A connection for what may be given up in the middle.
+    pub async fn lend(&self) -> Result<Lent, StoreError> {
+        Ok(Lent(Some(self.get().await?)))
     }
 
     /// Gives out no more connections, and ends those that come back.

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::sql::{Dialect, Value};
 
 /// SQLite's dialect.
-pub(crate) static DIALECT: Dialect = Dialect { placeholder: '?', find: "instr" };
+pub(crate) static DIALECT: Dialect = Dialect { placeholder: '?', find: "instr", exchange_key: "seq" };
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
-            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Text(text) | Self::Part(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Integer(value) => ToSqlOutput::Owned(Sql::Integer(*value)),
             Self::Uuid(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
         })

@@ -1,10 +1,9 @@
 //! Turns errors of SQLite and of the file system into the two kinds the ports know.
 
-use std::io;
-use std::path::Path;
-
 use rungate_core::ports::StoreError;
 use rusqlite::ErrorCode;
+
+pub(crate) use crate::folder::unusable as io;
 
 /// An error of SQLite: damaged where the file or a value in it cannot be read, unavailable otherwise.
 pub(crate) fn sqlite(error: &rusqlite::Error) -> StoreError {
@@ -19,11 +18,6 @@ pub(crate) fn sqlite(error: &rusqlite::Error) -> StoreError {
         _ => false,
     };
     if damaged { StoreError::Corrupt(error.to_string()) } else { StoreError::Unavailable(error.to_string()) }
-}
-
-/// An error of the file system, with the path it is about.
-pub(crate) fn io(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
 /// The store has been closed.

@@ -22,8 +22,10 @@ pub(crate) const CONTROL: Schema =
     &[Migration { name: "0001_documents", sql: include_str!("migrations/control/0001_documents.sql") }];
 
 /// The schema of a day of rows.
-pub(crate) const ROWS: Schema =
-    &[Migration { name: "0001_exchanges", sql: include_str!("migrations/rows/0001_exchanges.sql") }];
+pub(crate) const ROWS: Schema = &[
+    Migration { name: "0001_exchanges", sql: include_str!("migrations/rows/0001_exchanges.sql") },
+    Migration { name: "0002_whole", sql: include_str!("migrations/rows/0002_whole.sql") },
+];
 
 /// The schema of `views.db`.
 pub(crate) const VIEWS: Schema = &[

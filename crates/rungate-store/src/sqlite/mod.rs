@@ -4,11 +4,11 @@
 //! what outlives the days. Each file has one writer thread and a few readers. WAL with `synchronous = FULL` throughout:
 //! commits are grouped, so that syncing each of them costs little.
 
+pub(crate) mod backup;
 mod bind;
 mod catalog;
 mod error;
 mod file;
-mod folder;
 mod log;
 mod migrate;
 mod pool;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rungate_core::ports::{Catalog, Log, StoreError};
 
-use self::folder::Folder;
+use crate::folder::{self, Folder};
 
 /// The two roles over one data folder.
 pub(crate) struct Backend {

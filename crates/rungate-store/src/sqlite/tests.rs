@@ -11,15 +11,19 @@ async fn open() -> (TempDir, Stores) {
 }
 
 async fn reopen(dir: &TempDir) -> Stores {
-    crate::open(&StoreConfig { dir: dir.path().join("data") }).await.unwrap()
+    crate::open(&StoreConfig::folder(dir.path().join("data"))).await.unwrap()
+}
+
+async fn opened() -> Option<(TempDir, Stores)> {
+    Some(open().await)
 }
 
 mod catalog {
-    crate::conformance::catalog::catalog_suite!(super::open);
+    crate::conformance::catalog::catalog_suite!(super::opened);
 }
 
 mod log {
-    crate::conformance::log::log_suite!(super::open);
+    crate::conformance::log::log_suite!(super::opened);
 }
 
 mod folder {
@@ -44,7 +48,7 @@ mod folder {
     #[tokio::test]
     async fn a_second_process_is_kept_out_until_the_first_has_closed() {
         let (dir, stores) = open().await;
-        let config = StoreConfig { dir: dir.path().join("data") };
+        let config = StoreConfig::folder(dir.path().join("data"));
         let error = refused(&config).await;
         assert!(error.contains("in use by another process"), "{error}");
         stores.close().await;
@@ -87,7 +91,7 @@ mod folder {
         let (dir, stores) = open().await;
         stores.log.apply(&numbered(1, [closed(&exchange(1, OURS, at(0, 0)))])).await.unwrap();
         stores.close().await;
-        let config = StoreConfig { dir: dir.path().join("data") };
+        let config = StoreConfig::folder(dir.path().join("data"));
         // Far above any number there will be soon.
         let step = "INSERT INTO migration VALUES (99, '0099_later', 1); PRAGMA user_version = 99";
         let day = format!("log/rows-{}.db", first_day());

@@ -4,6 +4,7 @@ mod crash;
 mod drain;
 mod fake;
 mod full;
+mod hold;
 mod order;
 mod speed;
 

@@ -89,25 +89,50 @@ impl Unit {
 
 /// Prices per token, each in pico-dollars (1e-12 USD): one dollar per million tokens is a million of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rates([Option<i64>; Rate::ALL.len()]);
+pub struct Rates([Amount; Rate::ALL.len()]);
+
+/// A price that may be unknown, in half the room of an `Option`: a catalogue holds tens of thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Amount(i64);
+
+impl Amount {
+    /// No price is negative.
+    const UNKNOWN: Self = Self(-1);
+
+    const fn known(self) -> Option<i64> {
+        if self.0 < 0 { None } else { Some(self.0) }
+    }
+}
+
+impl Default for Amount {
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
+}
+
+impl From<Option<i64>> for Amount {
+    fn from(amount: Option<i64>) -> Self {
+        amount.map_or(Self::UNKNOWN, Self)
+    }
+}
 
 impl Rates {
     /// A rate in pico-dollars per token.
     pub const fn get(&self, rate: Rate) -> Option<i64> {
-        self.0[rate as usize]
+        self.0[rate as usize].known()
     }
 
     /// These rates, and those of `base` where there is none.
     fn or(self, base: Self) -> Self {
         let mut rates = self;
         for (own, base) in rates.0.iter_mut().zip(base.0) {
-            *own = own.or(base);
+            *own = own.known().or(base.known()).into();
         }
         rates
     }
 
     fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.0.iter().all(|amount| amount.known().is_none())
     }
 }
 
@@ -130,7 +155,7 @@ pub struct Tier {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Price {
     rates: Rates,
-    units: [Option<i64>; Unit::ALL.len()],
+    units: [Amount; Unit::ALL.len()],
     tiers: Box<[Tier]>,
 }
 
@@ -143,7 +168,7 @@ impl Price {
 
     /// A price in pico-dollars per image, character, or minute.
     pub const fn unit(&self, unit: Unit) -> Option<i64> {
-        self.units[unit as usize]
+        self.units[unit as usize].known()
     }
 
     /// The tiers, lowest first.
@@ -154,6 +179,12 @@ impl Price {
     /// Whether nothing is priced above zero.
     pub fn is_free(&self) -> bool {
         let tiers = self.tiers.iter().flat_map(|tier| tier.rates.0);
-        self.rates.0.into_iter().chain(self.units).chain(tiers).flatten().all(|price| price == 0)
+        self.rates
+            .0
+            .into_iter()
+            .chain(self.units)
+            .chain(tiers)
+            .filter_map(Amount::known)
+            .all(|price| price == 0)
     }
 }

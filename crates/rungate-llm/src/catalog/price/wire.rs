@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Price, Rate, Rates, Tier, Unit};
+use super::{Amount, Price, Rate, Rates, Tier, Unit};
 
 /// The highest price that is believed, in US dollars of its unit (a dollar for a single token).
 const MAX_USD: i64 = 1_000_000;
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for PriceVisitor {
                 return Err(unknown(&field, "tiers", Unit::ALL.map(Unit::field).as_slice()));
             }
         }
-        let priced = !price.rates.is_empty() || price.units.iter().any(Option::is_some);
+        let priced = !price.rates.is_empty() || Unit::ALL.into_iter().any(|unit| price.unit(unit).is_some());
         if !priced {
             return Err(de::Error::custom("at least one price is needed, such as inputPerMTok"));
         }
@@ -180,11 +180,11 @@ fn put_rate<'de, A: MapAccess<'de>>(rates: &mut Rates, field: &str, map: &mut A)
     Ok(true)
 }
 
-fn put<E: de::Error>(slot: &mut Option<i64>, field: &str, value: &Value, decimals: u8) -> Result<(), E> {
-    if slot.is_some() {
+fn put<E: de::Error>(slot: &mut Amount, field: &str, value: &Value, decimals: u8) -> Result<(), E> {
+    if slot.known().is_some() {
         return Err(E::custom(format_args!("{field}: stands twice")));
     }
-    *slot = parse_amount(field, value, decimals)?;
+    *slot = parse_amount(field, value, decimals)?.into();
     Ok(())
 }
 
@@ -282,8 +282,8 @@ mod tests {
             image in 0..=1_000_000_000_000_000_000_i64,
             above in 1..u64::MAX,
         ) {
-            let tier = Tier { above_input_tokens: above, rates: Rates([Some(1), None, Some(7), None, None, None, None, None]) };
-            let price = Price { rates: Rates(rates), units: [Some(image), Some(3), None], tiers: Box::new([tier]) };
+            let tier = Tier { above_input_tokens: above, rates: Rates([Some(1), None, Some(7), None, None, None, None, None].map(Amount::from)) };
+            let price = Price { rates: Rates(rates.map(Amount::from)), units: [Some(image), Some(3), None].map(Amount::from), tiers: Box::new([tier]) };
             let text = serde_json::to_string(&price).unwrap();
             prop_assert_eq!(serde_json::from_str::<Price>(&text).unwrap(), price);
         }

@@ -93,11 +93,10 @@ pub fn secret(checks: &mut Checks, secret: &Secret) {
 pub fn seal(services: &Services, id: ProviderKeyId, secret: &Secret) -> Result<(Sealed, String), ApiError> {
     let mut nonce = [0; 12];
     services.entropy.fill(&mut nonce);
-    let sealed =
-        services.sealing_key.seal(secret, &ProviderKey::seal_context(id), nonce).map_err(|error| {
-            tracing::error!(%error, "a provider key cannot be sealed");
-            ApiError::new(Code::InternalError, "internal error")
-        })?;
+    let sealed = services.keyring.seal(secret, &ProviderKey::seal_context(id), nonce).map_err(|error| {
+        tracing::error!(%error, "a provider key cannot be sealed");
+        ApiError::new(Code::InternalError, "internal error")
+    })?;
     let masked = if secret.expose().is_empty() { String::new() } else { secret.masked() };
     Ok((sealed, masked))
 }

@@ -41,7 +41,7 @@ pub async fn verify(
     KeyId(id): KeyId,
 ) -> Result<Response, ApiError> {
     let key: ProviderKey = resources::require(&services, caller.workspace, id, "provider key").await?;
-    let access = match ProviderAccess::open(key.clone(), &services.sealing_key) {
+    let access = match ProviderAccess::open(key.clone(), &services.keyring) {
         Ok(access) => access,
         Err(error) => return Ok(ok(failed(error.to_string()))),
     };

@@ -8,6 +8,7 @@ use rungate_gateway::directory::WorkspaceEntry;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
+use utoipa::openapi::path::Parameter;
 
 use crate::api::error::ApiError;
 use crate::api::json::Checks;
@@ -54,7 +55,15 @@ impl Agents {
 impl<'a> Query<'a> {
     /// Starts with the names: each must be one of `Filter` or of paging.
     pub fn open<Filter: IntoParams>(params: &'a Params) -> Self {
-        let documented = [Filter::into_params(|| None), PagingParams::into_params(|| None)].concat();
+        Self::of(params, &[Filter::into_params(|| None), PagingParams::into_params(|| None)].concat())
+    }
+
+    /// The same of what has no pages.
+    pub fn open_unpaged<Filter: IntoParams>(params: &'a Params) -> Self {
+        Self::of(params, &Filter::into_params(|| None))
+    }
+
+    fn of(params: &'a Params, documented: &[Parameter]) -> Self {
         let names: Vec<&str> = documented.iter().map(|parameter| parameter.name.as_str()).collect();
         let is_known = |name: &str| {
             names.contains(&name) || (names.contains(&PROPERTY) && name.starts_with(PROPERTY_PREFIX))
@@ -131,7 +140,8 @@ impl<'a> Query<'a> {
     }
 }
 
-fn is_property_key(key: &str) -> bool {
+/// Whether a property may have this key, in lower case.
+pub fn is_property_key(key: &str) -> bool {
     (1..=64).contains(&key.len())
         && key.as_bytes()[0].is_ascii_alphanumeric()
         && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rungate_core::secret::{SealingKey, Secret};
+use rungate_core::keyring::Keyring;
+use rungate_core::secret::Secret;
+use rungate_store::DatabaseUrl;
 
 use super::Finding;
 use crate::boot::keys::SEALING_KEY_FILE;
@@ -52,7 +54,7 @@ pub fn data_folder(path: &Path) -> Finding {
 pub fn sealing_key(data: &Path, given: Option<&Secret>) -> Finding {
     const CHECK: &str = "sealing key";
     if let Some(text) = given {
-        return match SealingKey::parse(text.expose()) {
+        return match Keyring::parse(text.expose()) {
             Ok(_) => Finding::ok(CHECK, "from RUNGATE_SEALING_KEY"),
             Err(error) => Finding::failed(
                 CHECK,
@@ -78,7 +80,7 @@ pub fn sealing_key(data: &Path, given: Option<&Secret>) -> Finding {
             return Finding::failed(CHECK, format!("{shown}: {error}"), "let the server's user read it");
         }
     };
-    if let Err(error) = SealingKey::parse(&text) {
+    if let Err(error) = Keyring::parse(&text) {
         return Finding::failed(
             CHECK,
             format!("{shown}: {error}"),
@@ -92,6 +94,19 @@ pub fn sealing_key(data: &Path, given: Option<&Secret>) -> Finding {
         return Finding::warning(CHECK, format!("{shown} can be read by other users"), next);
     }
     Finding::ok(CHECK, format!("{shown}; keep a copy elsewhere"))
+}
+
+/// Whether the database can be reached and used.
+pub async fn database(url: &DatabaseUrl) -> Finding {
+    const CHECK: &str = "database";
+    match rungate_store::probe(url).await {
+        Ok(()) => Finding::ok(CHECK, format!("{url} answers")),
+        Err(error) => Finding::failed(
+            CHECK,
+            format!("{url}: {error}"),
+            "start PostgreSQL, or correct RUNGATE_STORE_URL; docs/postgres.md says what it needs",
+        ),
+    }
 }
 
 /// Whether there is room for what will be kept.
@@ -162,7 +177,7 @@ mod tests {
         assert_eq!(sealing_key(dir.path(), None).state, State::Skipped);
         fs::write(dir.path().join("data"), "").unwrap();
         assert_eq!(sealing_key(dir.path(), None).state, State::Failed);
-        let key = SealingKey::from_bytes([7; 32]).to_text();
+        let key = Secret::new("07".repeat(32));
         let path = dir.path().join(SEALING_KEY_FILE);
         crate::boot::folder::write_private(&path, key.expose()).unwrap();
         assert_eq!(sealing_key(dir.path(), None).state, State::Ok);

@@ -6,6 +6,7 @@ mod server;
 use std::path::PathBuf;
 
 use anyhow::bail;
+use rungate_store::DatabaseUrl;
 use serde::Serialize;
 use serde_json::json;
 
@@ -85,9 +86,12 @@ impl Finding {
 impl Command {
     /// Runs it.
     pub fn run(self) -> anyhow::Result<()> {
-        let mut findings = self.here();
+        let (mut findings, database) = self.here();
         let client = Client::of(&self.target)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        if let Some(url) = database {
+            findings.push(runtime.block_on(here::database(&url)));
+        }
         findings.extend(runtime.block_on(server::examine(&client, &SystemClock::new())));
 
         let failed = findings.iter().filter(|finding| finding.state == State::Failed).count();
@@ -103,8 +107,8 @@ impl Command {
         Ok(())
     }
 
-    /// The checks that need no server.
-    fn here(&self) -> Vec<Finding> {
+    /// The checks that need no server, and the database that the configuration names.
+    fn here(&self) -> (Vec<Finding>, Option<DatabaseUrl>) {
         let environment = Environment::of_process();
         let flag = self.data.as_ref().map(|path| ("store", "data", path.to_string_lossy().into_owned()));
         let sources = Sources {
@@ -116,7 +120,7 @@ impl Command {
             (Ok(loaded), Ok(credentials)) => (loaded, credentials),
             (Err(error), _) | (_, Err(error)) => {
                 let next = "mend it; `rungate config example` shows every key";
-                return vec![Finding::failed("configuration", error.to_string(), next)];
+                return (vec![Finding::failed("configuration", error.to_string(), next)], None);
             }
         };
         let configuration = if loaded.warnings.is_empty() {
@@ -125,12 +129,13 @@ impl Command {
             Finding::warning("configuration", loaded.warnings.join("; "), "rename or unset it")
         };
         let data = &loaded.config.store.data;
-        vec![
+        let findings = vec![
             configuration,
             here::data_folder(data),
             here::sealing_key(data, credentials.sealing_key.as_ref()),
             here::disk_space(data, loaded.config.journal.max_bytes.bytes()),
-        ]
+        ];
+        (findings, loaded.config.store.url)
     }
 }
 

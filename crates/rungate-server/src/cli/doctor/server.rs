@@ -90,6 +90,11 @@ async fn readiness(client: &Client) -> Finding {
             Finding::failed(CHECK, "still replaying its journal", "wait, then run this again")
         }
         Some("stopping") => Finding::failed(CHECK, "stopping", "start it again with `rungate serve`"),
+        Some("degraded") if body["components"]["catalog"]["status"] == "unreachable" => Finding::failed(
+            CHECK,
+            "the catalog cannot be read; requests are answered by what was read before",
+            "look at the server's log; PostgreSQL may be away",
+        ),
         Some("degraded") => Finding::warning(
             CHECK,
             format!("the log takes nothing over; {undrained} bytes wait in the journal"),

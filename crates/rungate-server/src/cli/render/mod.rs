@@ -8,6 +8,7 @@ pub mod repriced;
 pub mod request;
 pub mod row;
 pub mod run;
+pub mod spend;
 pub mod table;
 pub mod text;
 

@@ -161,6 +161,9 @@ async fn models_are_those_of_the_keys_and_of_what_a_key_may_use() {
     owner.provider_key().await;
     let all = owner.get("/models").await.data()["total"].as_u64().unwrap();
     assert!(all > 5 && owner.get("/models?provider=anthropic").await.data()["total"] == 0);
+    let ids = owner.get("/models").await.ids();
+    let is_withdrawn = |id: &String| id == "openai/ada";
+    assert!(ids.iter().all(|id| id.starts_with("openai/")) && !ids.iter().any(is_withdrawn), "{ids:?}");
     let body = json!({"label": "mini", "allowedModels": ["gpt-4o*"], "blockedModels": ["openai/gpt-4o"]});
     let key = text(owner.post("/virtual-keys", body).await.created(), "fullToken");
     let usable = Client::new(&world, key).get("/models").await;

@@ -5,4 +5,5 @@ mod filters;
 mod inputs;
 mod made;
 mod requests;
+mod rollups;
 mod runs;

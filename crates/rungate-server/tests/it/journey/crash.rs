@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use rungate_testkit::Client;
+use rungate_testkit::{Client, Server};
 use serde_json::Value;
 
 use super::{Stage, chat, streamed};
@@ -43,7 +43,7 @@ async fn what_a_client_received_in_full_is_in_the_log_exactly_once() {
         assert_eq!(left["data"], serde_json::json!([]), "round {round}: an opening is left unexplained");
     }
     let mut rows: HashMap<String, Vec<String>> = HashMap::new();
-    for row in all_rows(&stage).await {
+    for row in all_rows(&stage.server).await {
         let id = row["id"].as_str().unwrap().to_owned();
         rows.entry(id).or_default().push(row["outcome"].as_str().unwrap().to_owned());
     }
@@ -76,11 +76,11 @@ async fn load(client: Client, stop: Arc<AtomicBool>, number: usize) -> Vec<Strin
     received
 }
 
-async fn all_rows(stage: &Stage) -> Vec<Value> {
+pub(super) async fn all_rows(server: &Server) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = stage.server.owner().get(&format!("/api/v1/requests?limit=200{cursor}")).await.data();
+        let page = server.owner().get(&format!("/api/v1/requests?limit=200{cursor}")).await.data();
         rows.extend(page["data"].as_array().unwrap().iter().cloned());
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),

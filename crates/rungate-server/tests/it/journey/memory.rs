@@ -64,7 +64,8 @@ async fn a_slow_provider_under_load_fills_the_bound_and_no_more() {
 async fn w_054_a_store_that_stops_fills_the_journal_and_nothing_acknowledged_is_lost() {
     let options = ServerOptions::default()
         .env("RUNGATE_JOURNAL_MAX_BYTES", "16MiB")
-        .env("RUNGATE_JOURNAL_SEGMENT_BYTES", "4MiB");
+        .env("RUNGATE_JOURNAL_SEGMENT_BYTES", "4MiB")
+        .in_folder();
     let stage = Stage::set_with(options).await;
     let mut body = chat("gpt-4o-mini");
     body["messages"][0]["content"] = json!("x".repeat(256 << 10));

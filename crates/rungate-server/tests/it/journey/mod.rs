@@ -2,6 +2,7 @@
 
 mod answers;
 mod attribution;
+mod backup;
 mod crash;
 mod erase;
 mod memory;

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rungate_core::exchange::Body;
 use rungate_core::ports::StoreError;
+use rusqlite::Connection;
 
+use super::super::error::OrStoreError;
 use super::super::{error, folder};
-
-/// A block is sealed before it grows beyond this many bytes; only a single larger body makes a larger block.
-const BLOCK_BYTES: usize = 256 << 10;
-const LEVEL: i32 = 1;
+use crate::block::{self, Block, Location};
 
 /// Magic and version, then raw length, compressed length and checksum of the compressed bytes, little-endian.
 const HEADER_BYTES: usize = 20;
@@ -25,22 +24,6 @@ const MAGIC: [u8; 8] = *b"RGBLOCK\x01";
 /// Magic and version of a block that is to be written over another; then its place, its length and its checksum.
 const WIPE_MAGIC: [u8; 8] = *b"RGWIPE\0\x01";
 const WIPE_HEADER_BYTES: usize = 24;
-
-const TRUNCATED: i64 = 1;
-const REDACTED: i64 = 2;
-
-/// Where a body lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Location {
-    /// Where the block starts in the segment.
-    pub block: i64,
-    /// Where the body starts in the block.
-    pub offset: i64,
-    /// Its length.
-    pub length: i64,
-    /// Whether it is truncated, whether it is redacted.
-    pub flags: i64,
-}
 
 /// The segment of one day, open to append.
 #[derive(Debug)]
@@ -62,45 +45,33 @@ impl Segment {
 
     /// Appends bodies in this order and syncs them; gives the place of each.
     pub fn append(&mut self, bodies: &[&Body]) -> Result<Vec<Location>, StoreError> {
-        let mut locations = Vec::with_capacity(bodies.len());
-        let result = self.append_blocks(bodies, &mut locations).and_then(|()| self.file.sync_data());
-        result.map_err(|error| error::io(&self.path, &error))?;
+        let result = self.append_blocks(bodies).and_then(|locations| {
+            self.file.sync_data()?;
+            Ok(locations)
+        });
+        result.map_err(|error| error::io(&self.path, &error))
+    }
+
+    fn append_blocks(&mut self, bodies: &[&Body]) -> std::io::Result<Vec<Location>> {
+        let (blocks, mut locations) = block::pack(bodies)?;
+        let mut end = self.file.seek(SeekFrom::End(0))?;
+        let mut starts = Vec::with_capacity(blocks.len());
+        for block in &blocks {
+            starts.push(number(end)?);
+            end += self.write(block)?;
+        }
+        for location in &mut locations {
+            let place: usize = number(location.block)?;
+            location.block = starts[place];
+        }
         Ok(locations)
     }
 
-    fn append_blocks(&mut self, bodies: &[&Body], locations: &mut Vec<Location>) -> std::io::Result<()> {
-        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        let mut end = self.file.seek(SeekFrom::End(0))?;
-        let mut block: Vec<u8> = Vec::new();
-        for body in bodies {
-            if !block.is_empty() && block.len() + body.bytes.len() > BLOCK_BYTES {
-                end += self.seal(&mut compressor, &block)?;
-                block.clear();
-            }
-            locations.push(Location {
-                block: number(end)?,
-                offset: number(block.len())?,
-                length: number(body.bytes.len())?,
-                flags: i64::from(body.truncated) * TRUNCATED + i64::from(body.redacted) * REDACTED,
-            });
-            block.extend_from_slice(&body.bytes);
-        }
-        if !bodies.is_empty() {
-            self.seal(&mut compressor, &block)?;
-        }
-        Ok(())
-    }
-
     /// Writes a block and gives its size in the file.
-    fn seal(&mut self, compressor: &mut zstd::bulk::Compressor<'_>, raw: &[u8]) -> std::io::Result<u64> {
-        let compressed = compressor.compress(raw)?;
-        let checksum = crc32fast::hash(&compressed);
-        let header = Header { raw: raw.len(), compressed: compressed.len(), checksum }.to_bytes()?;
-        let mut block = Vec::with_capacity(HEADER_BYTES + compressed.len());
-        block.extend_from_slice(&header);
-        block.extend_from_slice(&compressed);
-        self.file.write_all(&block)?;
-        number(block.len())
+    fn write(&mut self, block: &Block) -> std::io::Result<u64> {
+        let bytes = to_bytes(block)?;
+        self.file.write_all(&bytes)?;
+        number(bytes.len())
     }
 }
 
@@ -121,12 +92,30 @@ pub(crate) fn read(
         let Some(location) = location else { continue };
         let block = match last.take() {
             Some((block, bytes)) if block == location.block => bytes,
-            _ => Bytes::from(read_block(&mut file, path, location.block)?),
+            _ => read_block(&mut file, path, location.block)?,
         };
-        *body = Some(cut(&block, location).ok_or_else(|| damaged(path, location.block, "too short"))?);
+        let read = block::cut(&block, location).map_err(|reason| damaged(path, location.block, reason))?;
+        *body = Some(read);
         last = Some((location.block, block));
     }
     Ok(Some(bodies))
+}
+
+/// Reads every block that the rows of a day refer to. How many there are.
+pub(crate) fn check_blocks(rows: &Connection, path: &Path) -> Result<u64, StoreError> {
+    let mut file = File::open(path).map_err(|error| error::io(path, &error))?;
+    let mut statement = rows
+        .prepare(
+            "SELECT request_block FROM exchange WHERE request_block IS NOT NULL \
+             UNION SELECT response_block FROM exchange WHERE response_block IS NOT NULL",
+        )
+        .or_store()?;
+    let mut blocks = 0;
+    for block in statement.query_map([], |row| row.get(0)).or_store()? {
+        read_block(&mut file, path, block.or_store()?)?;
+        blocks += 1;
+    }
+    Ok(blocks)
 }
 
 /// Overwrites parts of a block, given as offset and length, with zeros. The other bodies of the block stay where they are.
@@ -135,25 +124,14 @@ pub(crate) fn read(
 pub(crate) fn wipe(path: &Path, at: i64, parts: &[(i64, i64)]) -> Result<(), StoreError> {
     let mut file =
         File::options().read(true).write(true).open(path).map_err(|error| error::io(path, &error))?;
-    let header = read_header(&mut file, path, at)?;
-    let mut raw = read_block(&mut file, path, at)?;
-    for (offset, length) in parts {
-        let part = usize::try_from(*offset).ok().zip(usize::try_from(*length).ok());
-        let part = part.and_then(|(start, length)| raw.get_mut(start..start.checked_add(length)?));
-        part.ok_or_else(|| damaged(path, at, "too short"))?.fill(0);
-    }
-    let compressed = compressed_within(&raw, header.compressed).map_err(|error| error::io(path, &error))?;
-    let mut block =
-        Header { raw: header.raw, compressed: compressed.len(), checksum: crc32fast::hash(&compressed) }
-            .to_bytes()
-            .map_err(|error| error::io(path, &error))?
-            .to_vec();
-    block.extend_from_slice(&compressed);
+    let old = read_compressed(&mut file, path, at)?;
+    let new = block::blank(&old, parts).map_err(|reason| damaged(path, at, reason))?;
+    let mut bytes = to_bytes(&new).map_err(|error| error::io(path, &error))?;
     // What is left of the old block behind the new one goes too.
-    block.resize(HEADER_BYTES + header.compressed, 0);
+    bytes.resize(HEADER_BYTES + old.compressed.len(), 0);
 
     let aside = wipe_path(path);
-    let put = put_aside(&aside, at, &block).and_then(|()| overwrite(&mut file, at, &block));
+    let put = put_aside(&aside, at, &bytes).and_then(|()| overwrite(&mut file, at, &bytes));
     put.and_then(|()| std::fs::remove_file(&aside)).map_err(|error| error::io(path, &error))
 }
 
@@ -210,51 +188,24 @@ fn overwrite(file: &mut File, at: i64, block: &[u8]) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// Compresses what takes at most `room` bytes. Zeros in the place of text always take less, if not at the first try.
-fn compressed_within(raw: &[u8], room: usize) -> std::io::Result<Vec<u8>> {
-    for level in [LEVEL, 3, 9, 19] {
-        let compressed = zstd::bulk::compress(raw, level)?;
-        if compressed.len() <= room {
-            return Ok(compressed);
-        }
-    }
-    Err(std::io::Error::other("what is left of a block does not fit in its place"))
+/// A block as it lies in the file.
+fn to_bytes(block: &Block) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + block.compressed.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&block.raw_bytes.to_le_bytes());
+    bytes.extend_from_slice(&number::<u32, _>(block.compressed.len())?.to_le_bytes());
+    bytes.extend_from_slice(&block.checksum.to_le_bytes());
+    bytes.extend_from_slice(&block.compressed);
+    Ok(bytes)
 }
 
-fn cut(block: &Bytes, location: Location) -> Option<Body> {
-    let start = usize::try_from(location.offset).ok()?;
-    let end = start.checked_add(usize::try_from(location.length).ok()?)?;
-    if end > block.len() {
-        return None;
-    }
-    // A copy, so that a small body does not hold its whole block.
-    Some(Body {
-        bytes: Bytes::copy_from_slice(&block[start..end]),
-        truncated: location.flags & TRUNCATED != 0,
-        redacted: location.flags & REDACTED != 0,
-    })
+fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Bytes, StoreError> {
+    let block = read_compressed(file, path, at)?;
+    let raw = block::unpack(&block.compressed, block.raw_bytes, block.checksum);
+    raw.map_err(|reason| damaged(path, at, reason))
 }
 
-/// What stands before a block.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    raw: usize,
-    compressed: usize,
-    checksum: u32,
-}
-
-impl Header {
-    fn to_bytes(self) -> std::io::Result<[u8; HEADER_BYTES]> {
-        let mut bytes = [0; HEADER_BYTES];
-        bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&number::<u32, _>(self.raw)?.to_le_bytes());
-        bytes[12..16].copy_from_slice(&number::<u32, _>(self.compressed)?.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.checksum.to_le_bytes());
-        Ok(bytes)
-    }
-}
-
-fn read_header(file: &mut File, path: &Path, at: i64) -> Result<Header, StoreError> {
+fn read_compressed(file: &mut File, path: &Path, at: i64) -> Result<Block, StoreError> {
     let mut header = [0; HEADER_BYTES];
     let start = u64::try_from(at).map_err(|_| damaged(path, at, "a negative place"))?;
     let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut header));
@@ -267,22 +218,14 @@ fn read_header(file: &mut File, path: &Path, at: i64) -> Result<Header, StoreErr
         .chunks_exact(4)
         .map(|field| field.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)));
     let mut field = || fields.next().unwrap_or(0);
-    Ok(Header { raw: field() as usize, compressed: field() as usize, checksum: field() })
-}
-
-fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Vec<u8>, StoreError> {
-    let Header { raw, compressed, checksum } = read_header(file, path, at)?;
-    let compressed = compressed as u64;
-    let mut bytes = Vec::new();
+    let (raw_bytes, length, checksum) = (field(), u64::from(field()), field());
+    let mut compressed = Vec::new();
     // Bounded by what the file has, not by what a damaged header says.
-    file.take(compressed).read_to_end(&mut bytes).map_err(|error| read_error(path, at, &error))?;
-    if bytes.len() as u64 != compressed || crc32fast::hash(&bytes) != checksum {
-        return Err(damaged(path, at, "its checksum is wrong"));
+    file.take(length).read_to_end(&mut compressed).map_err(|error| read_error(path, at, &error))?;
+    if compressed.len() as u64 != length {
+        return Err(damaged(path, at, "the file ends in it"));
     }
-    match zstd::bulk::decompress(&bytes, raw) {
-        Ok(block) if block.len() == raw => Ok(block),
-        _ => Err(damaged(path, at, "it does not decompress")),
-    }
+    Ok(Block { compressed, raw_bytes, checksum })
 }
 
 fn read_error(path: &Path, at: i64, error: &std::io::Error) -> StoreError {
@@ -310,27 +253,6 @@ mod tests {
 
     fn one(path: &Path, location: Location) -> Result<Option<Body>, StoreError> {
         Ok(read(path, [Some(location), None])?.and_then(|[body, _]| body))
-    }
-
-    #[test]
-    fn bodies_of_any_size_come_back_and_small_ones_share_a_block() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("bodies.seg");
-        let noise = |len: usize| (0..len).map(|i| u8::try_from(i * i % 251).unwrap()).collect::<Vec<_>>();
-        let mut bodies = vec![body(noise(10)), body(Vec::new()), body(noise(300 << 10)), body(noise(20))];
-        bodies.extend((0..40).map(|i| body(noise(10_000 + i))));
-        bodies[3].truncated = true;
-        bodies[0].redacted = true;
-        let refs: Vec<&Body> = bodies.iter().collect();
-        let locations = Segment::open(path.clone()).unwrap().append(&refs).unwrap();
-        for (location, body) in locations.iter().zip(&bodies) {
-            assert_eq!(one(&path, *location).unwrap().as_ref(), Some(body));
-        }
-        assert_eq!(locations[0].block, locations[1].block);
-        assert!(
-            locations.iter().map(|location| location.block).collect::<std::collections::BTreeSet<_>>().len()
-                < 6
-        );
     }
 
     #[test]

@@ -36,8 +36,9 @@ struct Known {
 }
 
 impl Days {
-    /// Lists the files of `dir`.
+    /// Lists the files of `dir`, which is made if absent.
     pub fn open(dir: PathBuf) -> Result<Self, StoreError> {
+        folder::make(&dir)?;
         let mut known = Known::default();
         for name in names(&dir)? {
             if let Some(day) = day_of(&name, "rows-", ".db") {
@@ -217,6 +218,14 @@ impl<T> Recent<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.open.iter().map(|(_, value)| value)
     }
+}
+
+/// The names that the rows and the bodies of each day have, oldest day first, for days that have either.
+pub(crate) fn day_files(dir: &Path) -> Result<Vec<(String, String)>, StoreError> {
+    let names = names(dir)?;
+    let of = |name: &String| day_of(name, "rows-", ".db").or_else(|| day_of(name, "bodies-", ".seg"));
+    let days: BTreeSet<Day> = names.iter().filter_map(of).collect();
+    Ok(days.into_iter().map(|day| (format!("rows-{day}.db"), format!("bodies-{day}.seg"))).collect())
 }
 
 fn names(dir: &Path) -> Result<Vec<String>, StoreError> {

@@ -7,6 +7,7 @@ mod erase;
 mod older;
 mod reader;
 mod rebuild;
+mod replay;
 mod rows;
 mod summary;
 #[cfg(test)]
@@ -32,7 +33,9 @@ use super::folder::Folder;
 use super::pool::Pool;
 use super::worker::Worker;
 
+pub(crate) use self::bodies::check_blocks;
 use self::days::Days;
+pub(crate) use self::days::day_files;
 use self::reader::{Lookup, Reader};
 use self::writer::LogWriter;
 

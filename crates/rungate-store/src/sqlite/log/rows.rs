@@ -1,18 +1,19 @@
 //! Writes one day: its bodies first, then its rows and its place in the journal in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
-use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::exchange::{Entry, Sequence, Sequenced};
+use rungate_core::id::{RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Day;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
-use super::bodies::{Location, Segment};
+use super::bodies::Segment;
 use super::days::Days;
-use crate::record::{integer, search_text, unsigned};
+use crate::change::{self, Change};
+use crate::record::{integer, unsigned};
 
 /// The files of one day, open to write.
 #[derive(Debug)]
@@ -21,20 +22,6 @@ pub(crate) struct DayWriter {
     connection: Connection,
     segment: Option<Segment>,
     applied: Sequence,
-}
-
-/// What a batch does to one exchange.
-#[derive(Debug)]
-struct Change<'a> {
-    record: &'a ExchangeRecord,
-    opened: Option<Sequence>,
-    closed: Option<Sequence>,
-    request: Option<&'a Body>,
-    response: Option<&'a Body>,
-    json: &'a str,
-    search: String,
-    request_at: Option<Location>,
-    response_at: Option<Location>,
 }
 
 impl DayWriter {
@@ -56,18 +43,26 @@ impl DayWriter {
     }
 
     /// Applies entries of this day. Gives those that repeat what an earlier entry did already, which no correct journal
-    /// has: they change nothing and must not be counted.
-    pub fn apply(&mut self, days: &Days, entries: &[&Sequenced]) -> Result<HashSet<Sequence>, StoreError> {
+    /// has: they change nothing and must not be counted. `whole` is the place up to which all files have applied everything.
+    pub fn apply(
+        &mut self,
+        days: &Days,
+        entries: &[&Sequenced],
+        whole: Sequence,
+    ) -> Result<HashSet<Sequence>, StoreError> {
         let (old, new): (Vec<&Sequenced>, Vec<&Sequenced>) =
             entries.iter().partition(|entry| entry.sequence <= self.applied);
         let mut repeated = self.repeated_before(&old)?;
         let Some(last) = new.last().map(|entry| entry.sequence) else { return Ok(repeated) };
-        let mut changes = changes(&new, &mut repeated);
+        let mut changes = change::gather(&new, &mut repeated);
         self.write_bodies(days, &mut changes)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
         write_rows(&transaction, &changes, &mut repeated)?;
         set_applied(&transaction, last)?;
+        let mut statement = transaction.prepare_cached("UPDATE applied SET whole = ?1").or_store()?;
+        statement.execute([integer(whole.0)]).or_store()?;
+        drop(statement);
         transaction.commit().or_store()?;
         self.applied = last;
         Ok(repeated)
@@ -94,41 +89,17 @@ impl DayWriter {
         Ok(repeated)
     }
 
-    fn write_bodies(&mut self, days: &Days, changes: &mut [Change<'_>]) -> Result<(), StoreError> {
-        // Those of one run next to each other: an agent's growing history repeats its start.
-        let mut order: Vec<usize> = (0..changes.len()).collect();
-        order.sort_by_key(|place| {
-            let record = changes[*place].record;
-            (record.workspace_id, record.attribution.run_id.as_ref())
-        });
-        let places: Vec<(usize, bool)> = order
-            .into_iter()
-            .flat_map(|place| [(place, true), (place, false)])
-            .filter(|(place, is_request)| changes[*place].body(*is_request).is_some())
-            .collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        if self.segment.as_ref().is_none_or(|_| !days.has_bodies(self.day)) {
-            self.segment = Some(Segment::open(days.bodies(self.day))?);
+    fn write_bodies(&mut self, days: &Days, changes: &mut [Change]) -> Result<(), StoreError> {
+        change::put_bodies(changes, |bodies| {
+            let mut segment = match self.segment.take() {
+                Some(segment) if days.has_bodies(self.day) => segment,
+                _ => Segment::open(days.bodies(self.day))?,
+            };
             days.add_bodies(self.day);
-        }
-        let Some(segment) = &mut self.segment else { return Ok(()) };
-        let bodies: Vec<&Body> =
-            places.iter().filter_map(|(place, is_request)| changes[*place].body(*is_request)).collect();
-        let locations = segment.append(&bodies)?;
-        for ((place, is_request), location) in places.into_iter().zip(locations) {
-            let at =
-                if is_request { &mut changes[place].request_at } else { &mut changes[place].response_at };
-            *at = Some(location);
-        }
-        Ok(())
-    }
-}
-
-impl<'a> Change<'a> {
-    fn body(&self, is_request: bool) -> Option<&'a Body> {
-        if is_request { self.request } else { self.response }
+            let locations = segment.append(bodies)?;
+            self.segment = Some(segment);
+            Ok(locations)
+        })
     }
 }
 
@@ -143,56 +114,6 @@ pub(crate) fn set_applied(transaction: &Transaction<'_>, sequence: Sequence) -> 
     let mut statement = transaction.prepare_cached("UPDATE applied SET sequence = ?1").or_store()?;
     statement.execute([integer(sequence.0)]).or_store()?;
     Ok(())
-}
-
-/// Gathers the entries of each exchange, so that one opened and closed in the same batch is written once.
-fn changes<'a>(entries: &[&'a Sequenced], repeated: &mut HashSet<Sequence>) -> Vec<Change<'a>> {
-    let mut places: HashMap<ExchangeId, usize> = HashMap::new();
-    let mut changes: Vec<Change<'a>> = Vec::with_capacity(entries.len());
-    for Sequenced { sequence, entry, json } in entries.iter().copied() {
-        let place = *places.entry(entry.exchange_id()).or_insert_with(|| {
-            changes.push(Change::of(entry.record()));
-            changes.len() - 1
-        });
-        let change = &mut changes[place];
-        match &**entry {
-            Entry::Opened { request, .. } if change.opened.is_none() && change.closed.is_none() => {
-                change.opened = Some(*sequence);
-                change.json = json;
-                change.request = request.as_ref();
-            }
-            Entry::Closed { record, request, response } if change.closed.is_none() => {
-                change.closed = Some(*sequence);
-                change.record = record;
-                change.json = json;
-                change.request = request.as_ref().or(change.request);
-                change.response = response.as_ref();
-            }
-            Entry::Opened { .. } | Entry::Closed { .. } => {
-                repeated.insert(*sequence);
-            }
-        }
-    }
-    for change in &mut changes {
-        change.search = search_text(change.record);
-    }
-    changes
-}
-
-impl<'a> Change<'a> {
-    const fn of(record: &'a ExchangeRecord) -> Self {
-        Self {
-            record,
-            opened: None,
-            closed: None,
-            request: None,
-            response: None,
-            json: "",
-            search: String::new(),
-            request_at: None,
-            response_at: None,
-        }
-    }
 }
 
 const INSERT: &str = "INSERT INTO exchange (id, workspace, created_at, opened_sequence, closed_sequence, request_id, \
@@ -216,7 +137,7 @@ const CLOSE: &str = "UPDATE exchange SET closed_sequence = ?2, provider_key_id =
 
 fn write_rows(
     transaction: &Transaction<'_>,
-    changes: &[Change<'_>],
+    changes: &[Change],
     repeated: &mut HashSet<Sequence>,
 ) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(INSERT).or_store()?;
@@ -232,7 +153,7 @@ fn write_rows(
             continue;
         }
         if execute_insert(&mut insert, change)? {
-            let (record, seq) = (change.record, transaction.last_insert_rowid());
+            let (record, seq) = (change.record(), transaction.last_insert_rowid());
             let workspace = blob(record.workspace_id.uuid());
             for (key, value) in &record.attribution.properties {
                 let values = params![workspace, key, value, record.created_at.micros(), seq];
@@ -249,8 +170,9 @@ fn write_rows(
 }
 
 /// Binds in the order of the columns of [`INSERT`].
-fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
-    let Change { record, request_at, response_at, .. } = change;
+fn execute_insert(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
+    let Change { request_at, response_at, .. } = change;
+    let record = change.record();
     let attribution = &record.attribution;
     let inserted = statement.execute(params![
         blob(record.id.uuid()),
@@ -288,14 +210,15 @@ fn execute_insert(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<
         response_at.map(|at| at.length),
         response_at.map(|at| at.flags),
         change.search,
-        change.json,
+        change.json(),
     ]);
     Ok(inserted.or_store()? > 0)
 }
 
 /// Binds in the order of the numbers of [`CLOSE`].
-fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<bool, StoreError> {
-    let Change { record, request_at, response_at, .. } = change;
+fn execute_close(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
+    let Change { request_at, response_at, .. } = change;
+    let record = change.record();
     let closed = statement.execute(params![
         blob(record.id.uuid()),
         change.closed.map(|sequence| integer(sequence.0)),
@@ -319,7 +242,7 @@ fn execute_close(statement: &mut Statement<'_>, change: &Change<'_>) -> Result<b
         response_at.map(|at| at.length),
         response_at.map(|at| at.flags),
         change.search,
-        change.json,
+        change.json(),
     ]);
     Ok(closed.or_store()? > 0)
 }

@@ -217,7 +217,7 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
     writer.apply(&numbered(1, journal(11, OURS, 60))).unwrap();
     let right = bench.state();
     let views = Connection::open(bench.days().views()).unwrap();
-    let damages = [
+    let damage_done = [
         "DELETE FROM rollup_day WHERE key = (SELECT min(key) FROM rollup_day)",
         "UPDATE rollup_hour SET sums = x'00' WHERE key = (SELECT max(key) FROM rollup_hour)",
         "UPDATE rollup_hour SET sums = (SELECT sums FROM rollup_day ORDER BY length(sums) DESC LIMIT 1)",
@@ -227,14 +227,14 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
         "DELETE FROM rollup_day; DELETE FROM rollup_hour; DELETE FROM rollup_key",
     ];
     let days = bench.days().listed(None, None, Order::Asc);
-    for damage in damages {
+    for damage in damage_done {
         views.execute_batch(damage).unwrap();
-        let damaged = bench.state();
+        let wrong = bench.state();
         let mut rebuild =
             |mode| days.iter().map(|day| writer.rebuild(*day, mode).unwrap().differed).sum::<u64>();
         let differed = rebuild(RebuildMode::Check);
         assert!(differed > 0, "{damage}");
-        assert_eq!(bench.state(), damaged, "a check changes nothing: {damage}");
+        assert_eq!(bench.state(), wrong, "a check changes nothing: {damage}");
         assert_eq!(rebuild(RebuildMode::Mend), differed, "{damage}");
         assert_eq!(rebuild(RebuildMode::Mend), 0, "{damage}");
         assert_eq!(bench.state(), right, "{damage}");
@@ -339,4 +339,33 @@ fn no_question_to_the_roll_ups_scans() {
         assert!(plan.contains(index), "{sql}\n{plan}");
         assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
     }
+}
+
+#[test]
+fn a_lost_views_file_is_made_anew_from_the_rows() {
+    let journal = numbered(1, journal(14, OURS, 80));
+    let once = Bench::new();
+    once.writer().apply(&journal).unwrap();
+    let lost = Bench::new();
+    let mut writer = lost.writer();
+    let (first, rest) = journal.split_at(100);
+    for batch in first.chunks(9) {
+        writer.apply(batch).unwrap();
+    }
+    // The last batch is cut short: the journal still has it.
+    crash_after(&mut writer, rest, 2);
+    drop(writer);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(lost.days().views().with_extension(format!("db{suffix}")));
+    }
+    assert!(!lost.days().views().exists());
+    let mut writer = lost.writer();
+    let applied = writer.applied().load(std::sync::atomic::Ordering::Acquire);
+    assert!((100..=journal.len() as u64).contains(&applied), "{applied}");
+    drop(writer);
+    // What was applied again is not applied a third time.
+    writer = lost.writer();
+    assert_eq!(writer.applied().load(std::sync::atomic::Ordering::Acquire), applied);
+    writer.apply(&journal[100..]).unwrap();
+    assert_eq!(lost.state(), once.state());
 }

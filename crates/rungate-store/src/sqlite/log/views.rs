@@ -10,8 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
-use super::rows::set_applied;
-use super::{cells, summary};
+use super::{cells, rows, summary};
 use crate::record::{encode, integer};
 use crate::rollup::Cells;
 use crate::view::{self, Change};
@@ -31,7 +30,14 @@ pub(crate) fn apply(
         }
     }
     batch.finish()?;
-    set_applied(&transaction, last)?;
+    rows::set_applied(&transaction, last)?;
+    transaction.commit().or_store()
+}
+
+/// Sets the place up to which everything is applied, without entries.
+pub(crate) fn set_applied(connection: &mut Connection, sequence: Sequence) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
+    rows::set_applied(&transaction, sequence)?;
     transaction.commit().or_store()
 }
 

@@ -19,6 +19,7 @@ use super::super::file::{self, Access};
 use super::super::migrate;
 use super::days::{Days, Recent};
 use super::rebuild::{self, Scope};
+use super::replay::{self, Replay};
 use super::rows::{self, DayWriter};
 use super::{cells, erase, older, views};
 use crate::record::partition;
@@ -40,10 +41,39 @@ impl LogWriter {
         let views = file::open(&days.views(), migrate::VIEWS, Access::Write)?;
         let applied = Arc::new(AtomicU64::new(rows::applied(&views)?.0));
         let mut writer = Self { days, views, open: Recent::new(OPEN_DAYS), applied };
+        writer.catch_up()?;
         if older::is_there(&writer.views)? {
             writer.move_older()?;
         }
         Ok(writer)
+    }
+
+    /// Applies again to `views.db` what the days have and it should have. A crash in the middle does no harm: the next
+    /// start goes on.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        let (applied, known) = (Sequence(self.applied.load(Ordering::Acquire)), replay::known(&self.days)?);
+        if applied >= known {
+            return Ok(());
+        }
+        tracing::warn!(
+            applied = applied.0,
+            known = known.0,
+            "views.db lags behind the rows: runs, sessions and roll-ups are made anew from the rows that are kept; \
+             which properties are rolled up must be said again"
+        );
+        let mut replay = Replay::open(Arc::clone(&self.days), applied, known)?;
+        loop {
+            let chunk = replay.chunk()?;
+            if chunk.is_empty() {
+                break;
+            }
+            self.apply_views(&chunk.iter().collect::<Vec<_>>(), &HashSet::new())?;
+        }
+        // Rows up to here may be gone with their days.
+        let applied = known.max(Sequence(self.applied.load(Ordering::Acquire)));
+        views::set_applied(&mut self.views, applied)?;
+        self.applied.store(applied.0, Ordering::Release);
+        Ok(())
     }
 
     /// A crash in the middle does no harm: the next start does it all again.
@@ -57,7 +87,7 @@ impl LogWriter {
                 }
                 // Its older sums are all that is left.
                 Err(StoreError::Corrupt(reason)) => {
-                    tracing::warn!(%day, reason, "kept the older sums of a day")
+                    tracing::warn!(%day, reason, "kept the older sums of a day");
                 }
                 Err(error) => return Err(error),
             }
@@ -110,8 +140,10 @@ impl LogWriter {
             None => DayWriter::open(&self.days, day)?,
         };
         // After an error it stays closed, and the next batch opens it anew.
-        let repeated =
-            writer.apply(&self.days, entries).map_err(|error| file::name(&self.days.rows(day), error))?;
+        let whole = Sequence(self.applied.load(Ordering::Acquire));
+        let repeated = writer
+            .apply(&self.days, entries, whole)
+            .map_err(|error| file::name(&self.days.rows(day), error))?;
         self.open.put(day, writer);
         Ok(repeated)
     }
