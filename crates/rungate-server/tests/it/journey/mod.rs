@@ -7,6 +7,7 @@ mod crash;
 mod erase;
 mod memory;
 mod odd;
+mod outage;
 mod refusals;
 mod secrets;
 mod streams;
