@@ -3,7 +3,9 @@
 mod answers;
 mod attribution;
 mod backup;
+mod clock;
 mod crash;
+mod damage;
 mod erase;
 mod memory;
 mod odd;
