@@ -122,16 +122,42 @@ async fn nodes_that_start_together_show_one_owner_token() {
 }
 
 #[tokio::test]
+async fn what_people_said_is_in_the_database_and_not_in_the_debug_log() {
+    let Some(database) = TestDatabase::create() else { return };
+    let sim = Sim::start().await;
+    let server = Server::start(Path::new(BIN), options(&database.url())).await;
+    let tenant = Tenant::create(&server, &sim).await;
+    let said = "a question for nobody else";
+    let chat = json!({ "model": "gpt-4o-mini", "messages": [{ "role": "user", "content": said }] });
+    let answer = tenant.client().post("/v1/chat/completions", &chat).await;
+    assert_eq!(answer.status, 200);
+    let path = format!("/api/v1/requests/{}", answer.header("alephant-id").unwrap());
+    let asked = Instant::now();
+    while server.owner().get(&path).await.status != 200 {
+        assert!(asked.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let log = server.log();
+    assert!(log.contains("\"level\":\"DEBUG\""), "{log}");
+    assert!(!log.contains(said) && !log.contains("executing statement"), "{log}");
+}
+
+#[tokio::test]
 async fn a_server_waits_for_its_database_and_goes_on_while_it_is_away() {
     let Some(mut cluster) = TestCluster::start() else { return };
     cluster.stop();
     let url = cluster.url();
-    let start = tokio::spawn(async move { Server::start(Path::new(BIN), options(&url)).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!start.is_finished());
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let start = tokio::spawn(async move { Server::start_in(Path::new(BIN), folder, options(&url)).await });
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    let began = Instant::now();
+    while !said().contains("waiting for PostgreSQL") {
+        assert!(!start.is_finished() && began.elapsed() < PATIENCE, "{}", said());
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     cluster.resume();
     let server = start.await.unwrap();
-    assert!(server.log().contains("waiting for PostgreSQL"), "{}", server.log());
 
     let sim = Sim::start().await;
     let tenant = Tenant::create(&server, &sim).await;
