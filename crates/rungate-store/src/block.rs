@@ -81,6 +81,26 @@ pub(crate) fn unpack(compressed: &[u8], raw_bytes: u32, checksum: u32) -> Result
     }
 }
 
+/// A block with parts of it, given as offset and length, as zeros: the other bodies stay where they are in it, and it takes
+/// no more room than before. An error says what is wrong with it.
+pub(crate) fn blank(block: &Block, parts: &[(i64, i64)]) -> Result<Block, &'static str> {
+    let mut raw: Vec<u8> = unpack(&block.compressed, block.raw_bytes, block.checksum)?.into();
+    for (offset, length) in parts {
+        let part = usize::try_from(*offset).ok().zip(usize::try_from(*length).ok());
+        let part = part.and_then(|(start, length)| raw.get_mut(start..start.checked_add(length)?));
+        part.ok_or("it is too short")?.fill(0);
+    }
+    // Zeros in the place of text take less room, if not at the first try.
+    for level in [LEVEL, 3, 9, 19] {
+        let compressed = zstd::bulk::compress(&raw, level).map_err(|_| "it does not compress")?;
+        if compressed.len() <= block.compressed.len() {
+            let checksum = crc32fast::hash(&compressed);
+            return Ok(Block { compressed, raw_bytes: block.raw_bytes, checksum });
+        }
+    }
+    Err("what is left of it does not fit in its place")
+}
+
 /// The body at `location` of a block; an error says what is wrong with it.
 pub(crate) fn cut(raw: &Bytes, location: Location) -> Result<Body, &'static str> {
     let start = usize::try_from(location.offset).ok();

@@ -1,10 +1,12 @@
 //! The exchange: our whole handling of one HTTP request, and the record it leaves.
 
+mod erasure;
 mod filter;
 mod frame;
 mod record;
 mod rollup;
 mod view;
+pub use erasure::*;
 pub use filter::*;
 pub use frame::*;
 pub use record::*;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::exchange::{
-    Body, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
-    Sequence, Sequenced, Session, SessionFilter,
+    Body, Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run,
+    RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use crate::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use crate::page::{Page, PageRequest};
@@ -130,6 +130,10 @@ pub trait Log: Send + Sync {
     /// Makes the cells of one day anew from its rows, of all workspaces, as one change that neither loses nor repeats
     /// what is applied meanwhile. A day without rows stays as it is. Hourly cells older than they are kept are not made.
     async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError>;
+
+    /// Takes the bodies, previews and error texts out of every exchange of `subject`, so that neither can be read from the
+    /// store any more; rows stay, with their ids, counts and costs. When it fails halfway, asking again goes on.
+    async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError>;
 
     /// Drops the day partitions of rows before `rows_before` and of bodies before `bodies_before`, whole, and the hourly
     /// cells of roll-ups before `hours_before`. Daily cells stay.

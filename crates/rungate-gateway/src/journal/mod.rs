@@ -232,6 +232,13 @@ impl Journal {
         });
     }
 
+    /// Lets go of every file as soon as the log has all of it, the newest included: nothing of what was appended before the
+    /// call stays here then.
+    pub fn retire(&self) {
+        self.shared.lock().retire();
+        self.release(self.applied());
+    }
+
     /// Up to where the log has taken over, as far as this process knows.
     pub fn applied(&self) -> Sequence {
         *self.shared.applied.borrow()

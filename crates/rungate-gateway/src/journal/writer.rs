@@ -42,6 +42,8 @@ pub(super) struct Writer {
     reserve: Reserve,
     tail: Tail,
     unsynced: Unsynced,
+    /// The newest segment is to go like any other, and nothing is appended to it.
+    retired: bool,
     /// Why nothing can be appended any more.
     stopped: Option<String>,
 }
@@ -108,6 +110,7 @@ impl Writer {
             reserve,
             tail: Tail::new(loaded.last),
             unsynced: Unsynced::default(),
+            retired: false,
             stopped: None,
         }
     }
@@ -266,6 +269,7 @@ impl Writer {
         let salt = RandomState::new().hash_one(self.next);
         self.current = Some(Current { file: Arc::new(file), path, salt, bytes: 0, allocated, listed: false });
         self.unsynced.names = true;
+        self.retired = false;
         Ok(())
     }
 
@@ -360,10 +364,24 @@ impl Writer {
             }
         }
         let mut done = Vec::new();
-        while self.segments.len() > 1 && self.segments[0].frames.is_empty() {
+        let kept = usize::from(!self.retired);
+        while self.segments.len() > kept && self.segments[0].frames.is_empty() {
             done.extend(self.segments.pop_front().map(|segment| segment.path));
         }
         done
+    }
+
+    /// Starts a new file with the next frame, and lets the newest go when the log has all of it: where the sequences go
+    /// on is then for the log to say.
+    pub(super) fn retire(&mut self) {
+        self.retired = true;
+        if let Some(newest) = self.current.take() {
+            // Gives room behind its end back; if not now, then when the journal is opened next.
+            let _ = self.disk.set_len(&newest.file, newest.bytes);
+            if !newest.listed {
+                let _ = fs::remove_file(&newest.path);
+            }
+        }
     }
 
     /// A frame that cannot be read any more: nobody shall wait for it.

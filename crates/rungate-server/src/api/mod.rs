@@ -9,6 +9,7 @@ pub mod analytics;
 pub mod auth;
 pub mod binding;
 pub mod envelope;
+pub mod erasures;
 pub mod error;
 pub mod idempotency;
 pub mod json;
@@ -55,6 +56,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(price_snapshots::routes())
         .merge(models::routes())
         .merge(requests::routes())
+        .merge(erasures::routes())
         .merge(runs::routes())
         .merge(sessions::routes())
         .merge(rollups::routes())

@@ -58,6 +58,7 @@ use super::envelope::ErrorEnvelope;
         super::runs::list::list_of_agent,
         super::runs::get::get,
         super::runs::timeline::timeline,
+        super::erasures::create::create,
         super::sessions::list::list,
         super::sessions::get::get,
         super::rollups::get::get,

@@ -12,7 +12,7 @@ use crate::backup::take::{Order, take};
 use crate::backup::{Manifest, verify};
 use crate::cli::out;
 use crate::clock::SystemClock;
-use crate::config::{Config, Environment, Sources};
+use crate::config::{Config, Environment, Sources, Store};
 
 const WITHOUT_KEY: &str = "The sealing key is NOT in it: without the key that this installation has now, the provider \
     keys in it cannot be opened and no virtual key or token in it works. Keep the key elsewhere.";
@@ -81,7 +81,12 @@ impl Backup {
         let flag = self.data.map(|path| ("store", "data", path.to_string_lossy().into_owned()));
         let environment = Environment::of_process();
         let sources = Sources { file: self.config, environment, flags: flag.into_iter().collect() };
-        let data = Config::load(&sources)?.config.store.data;
+        let Store { data, url, .. } = Config::load(&sources)?.config.store;
+        if let Some(url) = url {
+            bail!(
+                "everything but the journal and keys is in {url}: back it up with pg_dump, see docs/postgres.md"
+            );
+        }
         let order = Order {
             data: &data,
             destination: &destination,

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod erase;
 mod logs;
 mod openapi;
 pub mod out;
@@ -48,6 +49,8 @@ enum Command {
     /// Show, update and compare price catalogues
     #[command(subcommand)]
     Prices(prices::Command),
+    /// Erase what a user, a session or a run said, and keep what it cost
+    Erase(erase::Command),
     /// Show what was spent, by agent, model, key or a property
     Spend(spend::Command),
     /// Check the sums of requests against their rows, or make them anew
@@ -83,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Logs(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Prices(command) => command.run(),
+        Command::Erase(command) => command.run(),
         Command::Spend(command) => command.run(),
         Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),

@@ -1,6 +1,6 @@
 //! What a command says to the person or script that ran it. The server's log goes through `tracing` instead.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 /// Writes to standard output as it is. A reader that has gone (`rungate … | head`) is not an error.
 pub fn print(text: &str) -> io::Result<()> {
@@ -20,4 +20,15 @@ pub fn offer(text: &str) -> io::Result<bool> {
 #[expect(clippy::print_stderr, reason = "the one place where a command reports its failure")]
 pub fn complain(line: &str) {
     eprintln!("{line}");
+}
+
+/// Asks the person at the terminal a question that only `y` or `yes` answers; where there is nobody, an error that says
+/// what to pass instead.
+pub fn confirm(question: &str, instead: &str) -> anyhow::Result<bool> {
+    let stdin = std::io::stdin();
+    anyhow::ensure!(stdin.is_terminal(), "nobody can be asked: {instead}");
+    print(&format!("{question} [y/N] "))?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -1,7 +1,9 @@
 //! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
 
-use rungate_core::exchange::{Entry, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence};
-use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId};
+use rungate_core::exchange::{
+    Dimension, Entry, Erased, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence, Subject,
+};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log};
 use uuid::Uuid;
@@ -25,6 +27,8 @@ macro_rules! log_suite {
             the_newest_exchange_of_a_response_id_is_found
             w_007_a_workspace_reads_nothing_of_anothers
             retention_drops_whole_days
+            an_erasure_takes_what_was_said_and_leaves_what_it_cost
+            an_erasure_of_one_subject_touches_no_other
         }
         $crate::conformance::stamp! { log, search, $open:
             w_104_each_filter_gives_exactly_its_rows
@@ -308,4 +312,80 @@ pub(crate) async fn retention_drops_whole_days(log: &dyn Log) {
     let late = exchange(9, OURS, at(1, 9));
     log.apply(&numbered(4, [whole(&late)])).await.unwrap();
     assert_eq!(log.bodies(OURS, late.id).await.unwrap().unwrap().request, Some(body("asked")));
+}
+
+/// An exchange of a user, a session and a run, with everything that can be erased.
+fn said(number: u64, day: i32, user: &str) -> Entry {
+    let mut record = exchange(number, OURS, at(day, 0));
+    record.attribution.user_id = Some(UserId::parse(user).unwrap());
+    record.attribution.session_id = Some(SessionId::parse(&format!("session-{user}")).unwrap());
+    record.attribution.run_id = Some(RunId::parse(&format!("run-{user}")).unwrap());
+    record.preview_in = format!("asked by {user}");
+    record.preview_out = format!("told to {user}");
+    let text = format!("what {user} said in {number}");
+    Entry::Closed { record: Box::new(record), request: Some(body(text.clone())), response: Some(body(text)) }
+}
+
+pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: &dyn Log) {
+    let anna = UserId::parse("anna").unwrap();
+    let entries: Vec<Entry> = (1..=8).map(|number| said(number, (number % 3) as i32, "anna")).collect();
+    let mut open = exchange(9, OURS, at(2, 9));
+    open.attribution.user_id = Some(anna.clone());
+    open.preview_in = "still asking".to_owned();
+    let records: Vec<_> = entries.iter().map(|entry| entry.record().clone()).collect();
+    log.apply(&numbered(1, entries.into_iter().chain([opened(&open)]))).await.unwrap();
+    let of_anna = ExchangeFilter { user_ids: vec![anna.clone()], ..ExchangeFilter::default() };
+    let sums = RollupQuery::ever(RollupOf::each(Dimension::Agent));
+    let before = log.rollup(OURS, &sums).await.unwrap();
+
+    let subject = Subject::User(anna);
+    let erased = log.erase(OURS, &subject).await.unwrap();
+    assert_eq!(erased, Erased { exchanges: 9, bodies: 16, previews: 17, open: 1 });
+    for record in &records {
+        let row = log.get(OURS, record.id).await.unwrap().unwrap();
+        let mut expected = record.clone();
+        expected.erase_text();
+        assert_eq!(row.record, expected);
+        assert!(!row.has_request_body && !row.has_response_body);
+        assert_eq!(log.bodies(OURS, record.id).await.unwrap(), Some(Bodies::default()));
+    }
+    assert_eq!(log.count(OURS, &of_anna).await.unwrap(), 9);
+    for text in ["asked by", "told to", "still asking"] {
+        let found = ExchangeFilter { text: Some(text.to_owned()), ..ExchangeFilter::default() };
+        assert_eq!(log.count(OURS, &found).await.unwrap(), 0, "{text}");
+    }
+    assert_eq!(log.pending().await.unwrap()[0].preview_in, "");
+    assert_eq!(log.rollup(OURS, &sums).await.unwrap(), before);
+    let again = log.erase(OURS, &subject).await.unwrap();
+    assert_eq!(again, Erased { exchanges: 9, bodies: 0, previews: 0, open: 1 });
+}
+
+pub(crate) async fn an_erasure_of_one_subject_touches_no_other(log: &dyn Log) {
+    let mut entries = vec![said(1, 0, "anna"), said(2, 0, "bert"), said(3, 0, "cleo"), said(4, 0, "dora")];
+    let theirs = exchange(5, THEIRS, at(0, 5));
+    let mut theirs =
+        Entry::Closed { record: Box::new(theirs), request: Some(body("theirs")), response: None };
+    if let Entry::Closed { record, .. } = &mut theirs {
+        record.attribution.run_id = Some(RunId::parse("run-anna").unwrap());
+    }
+    let their_id = theirs.exchange_id();
+    entries.push(theirs);
+    let ids: Vec<ExchangeId> = entries.iter().map(Entry::exchange_id).collect();
+    log.apply(&numbered(1, entries)).await.unwrap();
+
+    let one = Erased { exchanges: 1, bodies: 2, previews: 2, open: 0 };
+    let run = Subject::Run(RunId::parse("run-anna").unwrap());
+    assert_eq!(log.erase(OURS, &run).await.unwrap(), one);
+    let session = Subject::Session(SessionId::parse("session-cleo").unwrap());
+    assert_eq!(log.erase(OURS, &session).await.unwrap(), one);
+    let nobody = Subject::User(UserId::parse("nobody").unwrap());
+    assert_eq!(log.erase(OURS, &nobody).await.unwrap(), Erased::default());
+
+    for (id, user, number) in [(ids[1], "bert", 2), (ids[3], "dora", 4)] {
+        let text = body(format!("what {user} said in {number}"));
+        let bodies = Bodies { request: Some(text.clone()), response: Some(text) };
+        assert_eq!(log.bodies(OURS, id).await.unwrap(), Some(bodies));
+    }
+    let kept = log.bodies(THEIRS, their_id).await.unwrap().unwrap();
+    assert_eq!(kept.request, Some(body("theirs")));
 }

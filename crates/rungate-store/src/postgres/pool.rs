@@ -60,7 +60,8 @@ pub(crate) struct Pool {
 impl Pool {
     /// Of at most `size` connections. Connects when the first one is asked for.
     pub fn new(url: &DatabaseUrl, size: usize) -> Result<Self, StoreError> {
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        // Asked before each use: after the server was away, no caller is given what it left behind.
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let manager = Manager::from_config(url.config(&SESSION), tls::connector(url)?, recycling);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size)

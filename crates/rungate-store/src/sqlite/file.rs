@@ -46,6 +46,8 @@ fn prepare(connection: &mut Connection, schema: Schema, access: Access) -> Resul
     connection.pragma_update(None, "cache_size", -cache_kib).or_store()?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20).or_store()?;
     connection.pragma_update(None, "trusted_schema", false).or_store()?;
+    // What is overwritten or deleted is gone from its page, so that an erasure leaves no older state behind.
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).or_store()?;
     // Readers too, since a file of an older version may be read before it is written; the write lock orders them.
     migrate(connection, schema)?;
     if access == Access::Read {

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    Entry, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
-    Sequence, Sequenced, Session, SessionFilter,
+    Entry, Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run,
+    RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Page, PageRequest};
@@ -173,6 +173,10 @@ impl Log for FakeLog {
 
     async fn rebuild_rollups(&self, _: Day, _: RebuildMode) -> Result<Rebuilt, StoreError> {
         absent()
+    }
+
+    async fn erase(&self, _: WorkspaceId, _: &Subject) -> Result<Erased, StoreError> {
+        Ok(Erased::default())
     }
 
     async fn retain(&self, _: Day, _: Day, _: Day) -> Result<Dropped, StoreError> {

@@ -231,3 +231,31 @@ fn what_does_not_fit_into_memory_is_read_from_its_files() {
     journal.release(Sequence(20));
     assert_eq!(journal.remembered(Sequence(20), usize::MAX), Some(Vec::new()));
 }
+
+#[test]
+fn what_is_retired_goes_when_the_log_has_it_and_the_numbers_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let journal = open(&config);
+    journal.append_now(opened(1, 100)).unwrap();
+    journal.append_now(closed(1, 100)).unwrap();
+    journal.release(Sequence(1));
+    journal.retire();
+    assert_eq!(segments(&config).len(), 1, "the log has not all of it");
+    journal.append_now(opened(2, 100)).unwrap();
+    assert_eq!(segments(&config).len(), 2);
+    journal.release(Sequence(2));
+    assert_eq!(segments(&config).len(), 1);
+    journal.release(Sequence(3));
+    assert_eq!(segments(&config).len(), 1, "the newest stays as ever");
+    journal.retire();
+    assert_eq!(segments(&config), Vec::<std::path::PathBuf>::new());
+    assert_eq!(journal.append_now(opened(3, 100)).unwrap(), Sequence(4));
+    journal.release(Sequence(4));
+    journal.retire();
+    drop(journal);
+
+    let journal = open(&config);
+    journal.ensure_after(Sequence(4));
+    assert_eq!(journal.append_now(opened(4, 100)).unwrap(), Sequence(5));
+}

@@ -1,6 +1,5 @@
 //! `rungate prices update`
 
-use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -63,7 +62,8 @@ impl Update {
         if self.dry_run {
             return if self.look.json { print_json(&looked_at) } else { Ok(()) };
         }
-        if !self.yes && !confirmed(self.activate)? {
+        let question = if self.activate { "Store it and price requests by it?" } else { "Store it?" };
+        if !self.yes && !out::confirm(question, "pass --yes to store it, or --dry-run to only look")? {
             bail!("nothing was stored");
         }
         let mut stored = client.send(Method::POST, PATH, &body).await?;
@@ -102,14 +102,4 @@ async fn file(path: &Path) -> anyhow::Result<Vec<u8>> {
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).await?;
     ensure!(bytes.len() <= MAX_BYTES, "it is larger than {MAX_BYTES} bytes");
     Ok(bytes)
-}
-
-/// Asks the person at the terminal.
-fn confirmed(activate: bool) -> anyhow::Result<bool> {
-    let stdin = std::io::stdin();
-    ensure!(stdin.is_terminal(), "nobody can be asked: pass --yes to store it, or --dry-run to only look");
-    out::print(if activate { "Store it and price requests by it? [y/N] " } else { "Store it? [y/N] " })?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -4,6 +4,7 @@ mod answers;
 mod attribution;
 mod backup;
 mod crash;
+mod erase;
 mod memory;
 mod odd;
 mod refusals;

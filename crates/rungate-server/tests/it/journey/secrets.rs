@@ -78,7 +78,7 @@ async fn no_secret_stands_in_any_file_log_line_or_answer() {
     look("the log", stage.server.log().as_bytes());
 }
 
-fn walk(folder: &Path, look: &impl Fn(&str, &[u8])) {
+pub(super) fn walk(folder: &Path, look: &impl Fn(&str, &[u8])) {
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {

@@ -67,6 +67,7 @@ pub(crate) async fn read(
     Ok(bodies)
 }
 
-fn damaged(day: Day, number: i64, reason: &str) -> StoreError {
+/// The error that names a block which cannot be read.
+pub(crate) fn damaged(day: Day, number: i64, reason: &str) -> StoreError {
     StoreError::Corrupt(format!("bodies of {day}: block {number}: {reason}"))
 }

@@ -189,7 +189,8 @@ async fn make_partition(client: &impl GenericClient, table: &str, day: Day) -> R
     client.batch_execute(&sql).await.or_store()
 }
 
-fn partition(table: &str, day: Day) -> String {
+/// The name of a table's partition of a day.
+pub(crate) fn partition(table: &str, day: Day) -> String {
     format!("{table}_{}", day.to_string().replace('-', ""))
 }
 

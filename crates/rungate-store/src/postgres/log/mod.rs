@@ -4,6 +4,7 @@ mod bodies;
 mod cells;
 mod copy;
 mod days;
+mod erase;
 mod reader;
 mod rebuild;
 mod rows;
@@ -18,8 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter, Sequence,
-    Sequenced, Session, SessionFilter,
+    Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
+    Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Page, PageRequest};
@@ -196,6 +197,10 @@ impl Log for PostgresLog {
 
     async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError> {
         rebuild::rebuild(&mut self.writers.get().await?, day, mode, None).await
+    }
+
+    async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
+        erase::erase(&self.writers, workspace, subject).await
     }
 
     async fn retain(

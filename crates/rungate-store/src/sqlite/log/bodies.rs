@@ -21,6 +21,10 @@ use crate::block::{self, Block, Location};
 const HEADER_BYTES: usize = 20;
 const MAGIC: [u8; 8] = *b"RGBLOCK\x01";
 
+/// Magic and version of a block that is to be written over another; then its place, its length and its checksum.
+const WIPE_MAGIC: [u8; 8] = *b"RGWIPE\0\x01";
+const WIPE_HEADER_BYTES: usize = 24;
+
 /// The segment of one day, open to append.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -65,12 +69,7 @@ impl Segment {
 
     /// Writes a block and gives its size in the file.
     fn write(&mut self, block: &Block) -> std::io::Result<u64> {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + block.compressed.len());
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&block.raw_bytes.to_le_bytes());
-        bytes.extend_from_slice(&number::<u32, _>(block.compressed.len())?.to_le_bytes());
-        bytes.extend_from_slice(&block.checksum.to_le_bytes());
-        bytes.extend_from_slice(&block.compressed);
+        let bytes = to_bytes(block)?;
         self.file.write_all(&bytes)?;
         number(bytes.len())
     }
@@ -119,7 +118,94 @@ pub(crate) fn check_blocks(rows: &Connection, path: &Path) -> Result<u64, StoreE
     Ok(blocks)
 }
 
+/// Overwrites parts of a block, given as offset and length, with zeros. The other bodies of the block stay where they are.
+///
+/// The new block is put aside first: a crash in the middle of writing it is mended by [`finish_wipe`].
+pub(crate) fn wipe(path: &Path, at: i64, parts: &[(i64, i64)]) -> Result<(), StoreError> {
+    let mut file =
+        File::options().read(true).write(true).open(path).map_err(|error| error::io(path, &error))?;
+    let old = read_compressed(&mut file, path, at)?;
+    let new = block::blank(&old, parts).map_err(|reason| damaged(path, at, reason))?;
+    let mut bytes = to_bytes(&new).map_err(|error| error::io(path, &error))?;
+    // What is left of the old block behind the new one goes too.
+    bytes.resize(HEADER_BYTES + old.compressed.len(), 0);
+
+    let aside = wipe_path(path);
+    let put = put_aside(&aside, at, &bytes).and_then(|()| overwrite(&mut file, at, &bytes));
+    put.and_then(|()| std::fs::remove_file(&aside)).map_err(|error| error::io(path, &error))
+}
+
+/// Ends a wipe that a crash cut short.
+pub(crate) fn finish_wipe(path: &Path) -> Result<(), StoreError> {
+    let aside = wipe_path(path);
+    let bytes = match std::fs::read(&aside) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error::io(&aside, &error)),
+    };
+    // One that is not whole was cut short before the segment was touched.
+    if let Some((at, block)) = whole_wipe(&bytes) {
+        let mut file = File::options().write(true).open(path).map_err(|error| error::io(path, &error))?;
+        overwrite(&mut file, at, block).map_err(|error| error::io(path, &error))?;
+    }
+    std::fs::remove_file(&aside).map_err(|error| error::io(&aside, &error))
+}
+
+/// Where the block of a segment lies that is to be written over another.
+fn wipe_path(segment: &Path) -> PathBuf {
+    let mut name = segment.as_os_str().to_owned();
+    name.push(".wipe");
+    PathBuf::from(name)
+}
+
+fn put_aside(path: &Path, at: i64, block: &[u8]) -> std::io::Result<()> {
+    let mut bytes = WIPE_MAGIC.to_vec();
+    bytes.extend_from_slice(&at.to_le_bytes());
+    bytes.extend_from_slice(&number::<u32, _>(block.len())?.to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(block).to_le_bytes());
+    bytes.extend_from_slice(block);
+    let mut file = folder::private().truncate(true).open(path)?;
+    file.write_all(&bytes)?;
+    file.sync_data()?;
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+fn whole_wipe(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (header, block) = bytes.split_at_checked(WIPE_HEADER_BYTES)?;
+    let (magic, numbers) = header.split_first_chunk::<8>()?;
+    let (at, numbers) = numbers.split_first_chunk::<8>()?;
+    let (length, checksum) = numbers.split_first_chunk::<4>()?;
+    let checksum = checksum.first_chunk::<4>()?;
+    let is_whole = *magic == WIPE_MAGIC
+        && u32::from_le_bytes(*length) as usize == block.len()
+        && u32::from_le_bytes(*checksum) == crc32fast::hash(block);
+    is_whole.then(|| (i64::from_le_bytes(*at), block))
+}
+
+fn overwrite(file: &mut File, at: i64, block: &[u8]) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(number(at)?))?;
+    file.write_all(block)?;
+    file.sync_data()
+}
+
+/// A block as it lies in the file.
+fn to_bytes(block: &Block) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + block.compressed.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&block.raw_bytes.to_le_bytes());
+    bytes.extend_from_slice(&number::<u32, _>(block.compressed.len())?.to_le_bytes());
+    bytes.extend_from_slice(&block.checksum.to_le_bytes());
+    bytes.extend_from_slice(&block.compressed);
+    Ok(bytes)
+}
+
 fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Bytes, StoreError> {
+    let block = read_compressed(file, path, at)?;
+    let raw = block::unpack(&block.compressed, block.raw_bytes, block.checksum);
+    raw.map_err(|reason| damaged(path, at, reason))
+}
+
+fn read_compressed(file: &mut File, path: &Path, at: i64) -> Result<Block, StoreError> {
     let mut header = [0; HEADER_BYTES];
     let start = u64::try_from(at).map_err(|_| damaged(path, at, "a negative place"))?;
     let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut header));
@@ -132,14 +218,14 @@ fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Bytes, StoreError
         .chunks_exact(4)
         .map(|field| field.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)));
     let mut field = || fields.next().unwrap_or(0);
-    let (raw, compressed, checksum) = (field(), u64::from(field()), field());
-    let mut bytes = Vec::new();
+    let (raw_bytes, length, checksum) = (field(), u64::from(field()), field());
+    let mut compressed = Vec::new();
     // Bounded by what the file has, not by what a damaged header says.
-    file.take(compressed).read_to_end(&mut bytes).map_err(|error| read_error(path, at, &error))?;
-    if bytes.len() as u64 != compressed {
+    file.take(length).read_to_end(&mut compressed).map_err(|error| read_error(path, at, &error))?;
+    if compressed.len() as u64 != length {
         return Err(damaged(path, at, "the file ends in it"));
     }
-    block::unpack(&bytes, raw, checksum).map_err(|reason| damaged(path, at, reason))
+    Ok(Block { compressed, raw_bytes, checksum })
 }
 
 fn read_error(path: &Path, at: i64, error: &std::io::Error) -> StoreError {
@@ -167,6 +253,57 @@ mod tests {
 
     fn one(path: &Path, location: Location) -> Result<Option<Body>, StoreError> {
         Ok(read(path, [Some(location), None])?.and_then(|[body, _]| body))
+    }
+
+    #[test]
+    fn a_wiped_body_is_gone_from_the_file_and_its_neighbours_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bodies.seg");
+        let text = |word: &str| body(format!("{word} ").repeat(500).into_bytes());
+        let bodies = [text("before"), body(b"do-not-keep-this".to_vec()), text("secret"), text("after")];
+        let refs: Vec<&Body> = bodies.iter().collect();
+        let mut segment = Segment::open(path.clone()).unwrap();
+        let at = segment.append(&refs).unwrap();
+        let next = segment.append(&[&text("next")]).unwrap()[0];
+        let length = std::fs::metadata(&path).unwrap().len();
+
+        wipe(&path, at[1].block, &[(at[1].offset, at[1].length), (at[2].offset, at[2].length)]).unwrap();
+        assert_eq!(one(&path, at[0]).unwrap().as_ref(), Some(&bodies[0]));
+        assert_eq!(one(&path, at[3]).unwrap().as_ref(), Some(&bodies[3]));
+        assert_eq!(one(&path, next).unwrap(), Some(text("next")));
+        assert_eq!(one(&path, at[1]).unwrap(), Some(body(vec![0; 16])));
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len() as u64, length);
+        assert!(!bytes.windows(11).any(|bytes| bytes == b"do-not-keep"));
+        assert!(!wipe_path(&path).exists());
+    }
+
+    #[test]
+    fn a_wipe_that_a_crash_cut_short_is_ended_or_undone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bodies.seg");
+        let secret = body(b"secret ".repeat(400));
+        let at = Segment::open(path.clone()).unwrap().append(&[&secret]).unwrap()[0];
+        let before = std::fs::read(&path).unwrap();
+        wipe(&path, at.block, &[(at.offset, at.length)]).unwrap();
+        let after = std::fs::read(&path).unwrap();
+
+        // Killed while the block was put aside: the segment is as it was.
+        std::fs::write(&path, &before).unwrap();
+        put_aside(&wipe_path(&path), at.block, &after).unwrap();
+        let aside = std::fs::read(wipe_path(&path)).unwrap();
+        std::fs::write(wipe_path(&path), &aside[..aside.len() - 1]).unwrap();
+        finish_wipe(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert!(!wipe_path(&path).exists());
+
+        // Killed while it was written into its place.
+        std::fs::write(wipe_path(&path), &aside).unwrap();
+        let torn = [&after[..after.len() / 2], &before[after.len() / 2..]].concat();
+        std::fs::write(&path, torn).unwrap();
+        finish_wipe(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), after);
+        finish_wipe(&path).unwrap();
     }
 
     #[test]

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 
 use super::super::file::{self, Access};
 use super::super::{error, folder, migrate};
+use super::bodies;
 
 /// The days of a log folder.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl Days {
             if let Some(day) = day_of(&name, "rows-", ".db") {
                 known.rows.insert(day, 0);
             } else if let Some(day) = day_of(&name, "bodies-", ".seg") {
+                bodies::finish_wipe(&dir.join(&name))?;
                 known.bodies.insert(day);
             }
         }

@@ -3,6 +3,7 @@
 mod bodies;
 mod cells;
 mod days;
+mod erase;
 mod older;
 mod reader;
 mod rebuild;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter, Sequence,
-    Sequenced, Session, SessionFilter,
+    Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
+    Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::page::{Order, Page, PageRequest};
@@ -207,6 +208,11 @@ impl Log for SqliteLog {
 
     async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError> {
         self.writer.run(move |writer| writer.rebuild(day, mode)).await
+    }
+
+    async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
+        let subject = subject.clone();
+        self.writer.run(move |writer| writer.erase(workspace, &subject)).await
     }
 
     async fn retain(

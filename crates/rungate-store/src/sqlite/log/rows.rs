@@ -37,6 +37,11 @@ impl DayWriter {
         &self.connection
     }
 
+    /// Its connection, to change rows outside of a batch.
+    pub const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// Applies entries of this day. Gives those that repeat what an earlier entry did already, which no correct journal
     /// has: they change nothing and must not be counted. `whole` is the place up to which all files have applied everything.
     pub fn apply(

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rungate_core::exchange::{RebuildMode, Rebuilt, Sequence, Sequenced};
+use rungate_core::exchange::{Erased, RebuildMode, Rebuilt, Sequence, Sequenced, Subject};
 use rungate_core::id::WorkspaceId;
 use rungate_core::page::Order;
 use rungate_core::ports::{Dropped, StoreError};
@@ -21,7 +21,7 @@ use super::days::{Days, Recent};
 use super::rebuild::{self, Scope};
 use super::replay::{self, Replay};
 use super::rows::{self, DayWriter};
-use super::{cells, older, views};
+use super::{cells, erase, older, views};
 use crate::record::partition;
 
 /// Days kept open to write: today, yesterday around midnight, and one more for late closings.
@@ -159,6 +159,24 @@ impl LogWriter {
             .map_err(|error| file::name(&self.days.views(), error))?;
         self.applied.store(last.0, Ordering::Release);
         Ok(())
+    }
+
+    /// Takes the text out of a subject's exchanges; see [`rungate_core::ports::Log::erase`].
+    pub fn erase(&mut self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
+        let mut erased = Erased::default();
+        for day in self.days.listed(None, None, Order::Asc) {
+            let mut writer = match self.open.take(day) {
+                Some(writer) => writer,
+                None => DayWriter::open(&self.days, day)?,
+            };
+            let of_day = erase::day(writer.connection_mut(), &self.days.bodies(day), workspace, subject)
+                .map_err(|error| file::name(&self.days.rows(day), error))?;
+            erased.add(of_day);
+            self.open.put(day, writer);
+        }
+        erase::pending(&mut self.views, workspace, subject)?;
+        file::checkpoint(&self.views);
+        Ok(erased)
     }
 
     /// Drops days; see [`rungate_core::ports::Log::retain`].
