@@ -1,22 +1,33 @@
 #!/usr/bin/env bash
-# All Rust tests, by cargo-nextest where it is installed. --quick leaves out the ones that take seconds each.
+# All Rust tests, by cargo-nextest where it is installed; those of the whole server once more on PostgreSQL. --quick
+# leaves these out, and the ones that take seconds each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/stores.sh
 
-if [ -z "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] && [ -z "${RUNGATE_TEST_POSTGRES_URL:-}" ]; then
-  echo "NOTHING IS TESTED ON POSTGRESQL: initdb is not installed (apt-get install postgresql)" >&2
-fi
-
-slow='test(/crash|memory|outage|end_to_end/)'
+has_nextest=false
 if cargo nextest --version >/dev/null 2>&1; then
-  if [ "${1:-}" = "--quick" ]; then
-    exec cargo nextest run --workspace -E "not ($slow)"
-  fi
-  exec cargo nextest run --workspace --profile "${NEXTEST_PROFILE:-ci}"
+  has_nextest=true
+else
+  echo "cargo-nextest is not installed: running the tests with cargo test"
 fi
 
-echo "cargo-nextest is not installed: running the tests with cargo test"
 if [ "${1:-}" = "--quick" ]; then
+  if "$has_nextest"; then
+    exec cargo nextest run --workspace -E 'not test(/crash|memory|outage|end_to_end/)'
+  fi
   exec cargo test --workspace -- --skip crash --skip memory --skip outage --skip end_to_end
 fi
-exec cargo test --workspace
+
+for store in "${stores[@]}"; do
+  echo "== Rust, the server on $store"
+  export RUNGATE_TEST_STORE="$store"
+  # The store's own tests take both stores in any case.
+  what=(--workspace)
+  if [ "$store" = postgres ]; then what=(--package rungate-server --test it --test api); fi
+  if "$has_nextest"; then
+    cargo nextest run --profile "${NEXTEST_PROFILE:-ci}" "${what[@]}"
+  else
+    cargo test "${what[@]}"
+  fi
+done

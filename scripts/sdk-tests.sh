@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The official SDKs of OpenAI and Anthropic, and every example, against the real binary.
+# The official SDKs of OpenAI and Anthropic, and every example, against the real binary, on each store.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/stores.sh
 
 target="${CARGO_TARGET_DIR:-target}"
 mkdir -p "$target"
@@ -50,17 +51,21 @@ fi
 cargo build --quiet --package rungate-server --bin rungate
 export RUNGATE_BIN="${RUNGATE_BIN:-$target/debug/rungate}"
 
-# With RUNGATE_TEST_STORE=postgres, each program of tests has a database of its own.
-on_store() { "$@"; }
-if [ "${RUNGATE_TEST_STORE:-}" = postgres ]; then
+# On PostgreSQL, each program of tests has a database of its own.
+on() {
+  local store="$1"
+  shift
+  if [ "$store" = postgres ]; then "$target/debug/examples/test_database" "$@"; else "$@"; fi
+}
+if [[ " ${stores[*]} " = *" postgres "* ]]; then
   cargo build --quiet --package rungate-testkit --example test_database
-  on_store() { "$target/debug/examples/test_database" "$@"; }
 fi
 
-echo "== Python: $("$venv/bin/python" --version), $(grep -c '==' tests/sdk/python/requirements.txt) pinned packages"
-on_store "$venv/bin/python" -m pytest tests/sdk/python -c tests/sdk/python/pytest.ini
-echo "== Node: $(node --version)"
-cd tests/sdk/node
-for file in *.test.js; do
-  on_store node --test --test-reporter=spec "$file"
+for store in "${stores[@]}"; do
+  echo "== Python on $store: $("$venv/bin/python" --version), $(grep -c '==' tests/sdk/python/requirements.txt) pinned packages"
+  on "$store" "$venv/bin/python" -m pytest tests/sdk/python -c tests/sdk/python/pytest.ini
+  echo "== Node on $store: $(node --version)"
+  for file in tests/sdk/node/*.test.js; do
+    on "$store" node --test --test-reporter=spec "$file"
+  done
 done

@@ -20,7 +20,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// 633 bytes, as answers of a sentence or two are.
 const ANSWER: &str = r#"{"id":"chatcmpl-BenchBenchBenchBenchBenchBench","object":"chat.completion","created":1760000000,"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"message":{"role":"assistant","content":"The shipment left the warehouse on Monday and should be delivered by Thursday. Anything else I can find?","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":57,"completion_tokens":17,"total_tokens":74,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}},"service_tier":"default","system_fingerprint":"fp_0123456789"}"#;
@@ -104,9 +104,10 @@ fn number(text: &[u8], name: &[u8]) -> Option<u64> {
     std::str::from_utf8(&text[start..start + digits]).ok()?.parse().ok()
 }
 
-/// Events with a pause before each but the first.
+/// Events with a pause before each but the first, which waits for no timer: those are a millisecond coarse.
 struct Paced {
     left: u64,
+    begun: bool,
     ended: bool,
     ticks: Option<Interval>,
 }
@@ -114,11 +115,11 @@ struct Paced {
 impl Paced {
     fn new(chunks: u64, pace: Duration) -> Self {
         let ticks = (!pace.is_zero()).then(|| {
-            let mut ticks = tokio::time::interval(pace);
+            let mut ticks = tokio::time::interval_at(Instant::now() + pace, pace);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks
         });
-        Self { left: chunks, ended: false, ticks }
+        Self { left: chunks, begun: false, ended: false, ticks }
     }
 }
 
@@ -134,11 +135,13 @@ impl Body for Paced {
             return Poll::Ready(None);
         }
         if self.left > 0 {
-            if let Some(ticks) = &mut self.ticks
+            if self.begun
+                && let Some(ticks) = &mut self.ticks
                 && ticks.poll_tick(context).is_pending()
             {
                 return Poll::Pending;
             }
+            self.begun = true;
             self.left -= 1;
             return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(CHUNK.as_bytes())))));
         }

@@ -16,6 +16,9 @@ const PASSWORD: &str = "of-the-test-cluster";
 const URL_VARIABLE: &str = "RUNGATE_TEST_POSTGRES_URL";
 const REQUIRE_VARIABLE: &str = "RUNGATE_REQUIRE_POSTGRES";
 
+/// What a cluster of our own takes.
+const SERVER: [&str; 3] = ["initdb", "pg_ctl", "psql"];
+
 /// The number of the next database of this process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -63,10 +66,10 @@ struct Cluster {
 impl TestDatabase {
     /// Makes an empty database; `None` when there is no PostgreSQL here, which is said aloud.
     pub fn create() -> Option<Self> {
-        let Some(bin) = programs() else { return skip("initdb and psql are not installed") };
         let (server, in_use) = match std::env::var(URL_VARIABLE) {
             Ok(url) if !url.is_empty() => (Address { origin: url.trim_end_matches('/').to_owned() }, None),
             _ => {
+                let Some(bin) = programs(&SERVER) else { return skip("initdb is not installed") };
                 let (port, users) = shared_cluster(&bin);
                 (Address { origin: origin(port) }, Some(users))
             }
@@ -117,7 +120,7 @@ impl Drop for TestDatabase {
 impl TestCluster {
     /// Makes and starts one; `None` when there is no PostgreSQL here, which is said aloud.
     pub fn start() -> Option<Self> {
-        let Some(bin) = programs() else { return skip("initdb and psql are not installed") };
+        let Some(bin) = programs(&SERVER) else { return skip("initdb is not installed") };
         let folder = tempfile::tempdir().unwrap();
         let cluster = Cluster::prepare(folder.path().to_owned(), bin);
         cluster.init();
@@ -150,7 +153,7 @@ impl Drop for TestCluster {
 
 /// Carries out SQL at an address; what the server said when it failed.
 pub fn psql(url: &str, sql: &str) -> Result<String, String> {
-    let program = programs().map_or_else(|| PathBuf::from("psql"), |bin| bin.join("psql"));
+    let program = programs(&["psql"]).map_or_else(|| PathBuf::from("psql"), |bin| bin.join("psql"));
     let output = psql_command(&program, url, sql).output().unwrap();
     let text = |bytes| String::from_utf8_lossy(bytes).trim_end().to_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -300,15 +303,14 @@ fn origin(port: u16) -> String {
     format!("postgres://{SUPERUSER}:{PASSWORD}@127.0.0.1:{port}")
 }
 
-/// Where the programs of PostgreSQL lie: on the path, or where Debian puts them; the newest of several.
-fn programs() -> Option<PathBuf> {
+/// Where programs of PostgreSQL lie: on the path, or where Debian puts them; the newest of several.
+fn programs(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
     versions.sort();
-    let has_all =
-        |folder: &PathBuf| ["initdb", "pg_ctl", "psql"].iter().all(|name| folder.join(name).exists());
+    let has_all = |folder: &PathBuf| names.iter().all(|name| folder.join(name).exists());
     versions.into_iter().rev().chain(std::env::split_paths(&path)).find(has_all)
 }
 

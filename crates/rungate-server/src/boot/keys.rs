@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use rungate_core::agent::{Head, Resource, ResourceKind};
 use rungate_core::id::WorkspaceId;
 use rungate_core::keyring::Keyring;
-use rungate_core::ports::{Catalog, Clock, Entropy, Write, fresh_uuid};
+use rungate_core::ports::{Catalog, CatalogError, Clock, Document, Entropy, Write, fresh_uuid};
 use rungate_core::secret::{Sealed, SealingKey, Secret, TokenHasher, decode_hex, encode_hex};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -73,7 +73,15 @@ pub async fn open(
             None => make_keyring(data, entropy)?,
         };
         let (setting, hasher) = fresh_pepper(&keyring, clock, entropy)?;
-        catalog.commit(vec![Write::insert(&setting)?]).await?;
+        let hasher = match catalog.commit(vec![Write::insert(&setting)?]).await {
+            Ok(_) => hasher,
+            // Another node that started with this one on an empty database was faster: its pepper is in force.
+            Err(CatalogError::AlreadyExists(_)) => {
+                let stored = catalog.get_unique(ResourceKind::Setting, "name", PEPPER).await?;
+                open_stored(&stored.context("the pepper is gone")?, &keyring, data)?
+            }
+            Err(error) => return Err(error.into()),
+        };
         return Ok(Keys { keyring, hasher });
     };
     let Some(keyring) = existing(data, given)? else {
@@ -84,10 +92,15 @@ pub async fn open(
             data = data.display()
         );
     };
-    let hasher = open_pepper(&document.read()?, &keyring).with_context(|| {
-        format!("the sealing key is not the one that the data in {} was sealed with", data.display())
-    })?;
+    let hasher = open_stored(&document, &keyring, data)?;
     Ok(Keys { keyring, hasher })
+}
+
+/// Opens the pepper that the catalog has.
+fn open_stored(document: &Document, keyring: &Keyring, data: &Path) -> anyhow::Result<TokenHasher> {
+    open_pepper(&document.read()?, keyring).with_context(|| {
+        format!("the sealing key is not the one that the data in {} was sealed with", data.display())
+    })
 }
 
 /// The sealing keys that there are: those of the environment, else those of the file.

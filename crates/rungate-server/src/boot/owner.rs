@@ -31,21 +31,32 @@ impl Owner<'_> {
                  `echo pat_ws$(openssl rand -hex 3)_$(openssl rand -hex 32)` makes one"
             );
         }
-        match (self.stored().await?, given) {
-            (None, given) => self.first_start(given).await,
-            (Some(_), None) => Ok(None),
-            (Some(pat), Some(token)) => {
-                let usable = pat.revoked_at.is_none() && pat.expires_at.is_none();
-                if usable && pat.token_hash == self.hasher.hash(token.expose()) {
-                    return Ok(None);
+        let stored = match self.stored().await? {
+            Some(pat) => pat,
+            None => match self.first_start(given).await {
+                Ok(made) => return Ok(made),
+                // Another node that started with this one on an empty database was faster.
+                Err(CatalogError::AlreadyExists(_)) => {
+                    self.stored().await?.context("there is a workspace, but no owner token")?
                 }
-                self.replace(pat, token).await.context("RUNGATE_OWNER_TOKEN")?;
-                tracing::warn!(
-                    "RUNGATE_OWNER_TOKEN has replaced the owner token; the one before no longer works"
-                );
-                Ok(None)
-            }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if let Some(token) = given {
+            self.put_in_force(stored, token).await.context("RUNGATE_OWNER_TOKEN")?;
         }
+        Ok(None)
+    }
+
+    /// Makes `token` the owner token, unless it is already.
+    async fn put_in_force(&self, stored: Pat, token: &Secret) -> anyhow::Result<()> {
+        let usable = stored.revoked_at.is_none() && stored.expires_at.is_none();
+        if usable && stored.token_hash == self.hasher.hash(token.expose()) {
+            return Ok(());
+        }
+        self.replace(stored, token).await?;
+        tracing::warn!("RUNGATE_OWNER_TOKEN has replaced the owner token; the one before no longer works");
+        Ok(())
     }
 
     /// Replaces the owner token by a fresh one. The one before no longer works.
@@ -74,7 +85,8 @@ impl Owner<'_> {
             .min_by_key(|pat| (pat.head.created_at, pat.head.id)))
     }
 
-    async fn first_start(&self, given: Option<&Secret>) -> anyhow::Result<Option<Secret>> {
+    /// Makes the first workspace; the token, when it was made here.
+    async fn first_start(&self, given: Option<&Secret>) -> Result<Option<Secret>, CatalogError> {
         let now = self.clock.now();
         let fresh = || fresh_uuid(self.entropy, now);
         let id = fresh();
@@ -92,12 +104,11 @@ impl Owner<'_> {
             email: None,
             role: Role::Owner,
         };
-        let made = given.is_none().then(|| token::fresh_pat(workspace_id, self.entropy));
-        let Some(token) = given.or(made.as_ref()) else { bail!("no owner token was made") };
+        let token = given.cloned().unwrap_or_else(|| token::fresh_pat(workspace_id, self.entropy));
         let pat = Pat {
             head: Head::new(fresh(), workspace_id, now),
             name: "Owner token".to_owned(),
-            token_prefix: token::shown_prefix(token),
+            token_prefix: token::shown_prefix(&token),
             token_hash: self.hasher.hash(token.expose()),
             scopes: vec![Scope::Admin],
             member_id: member.id(),
@@ -107,7 +118,7 @@ impl Owner<'_> {
         };
         let writes = vec![Write::insert(&workspace)?, Write::insert(&member)?, Write::insert(&pat)?];
         self.catalog.commit(writes).await?;
-        Ok(made)
+        Ok(given.is_none().then_some(token))
     }
 
     /// In place, so that going back to an earlier token works.
@@ -119,6 +130,7 @@ impl Owner<'_> {
             done => Ok(done.map(drop)?),
         }
     }
+
     fn replaced(&self, mut pat: Pat, token: &Secret) -> Pat {
         pat.token_prefix = token::shown_prefix(token);
         pat.token_hash = self.hasher.hash(token.expose());

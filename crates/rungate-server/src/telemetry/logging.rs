@@ -8,9 +8,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat};
 
+/// Comes behind what is configured: the client of PostgreSQL logs the values of every statement at debug level, which are
+/// what people said.
+const WITHOUT_CONTENT: &str = "tokio_postgres=warn";
+
 /// Starts logging, panics included. A process has one log: a second call changes nothing.
 pub fn start(config: &Log) {
-    let filter = EnvFilter::new(config.level.as_str());
+    let filter = EnvFilter::new(format!("{},{WITHOUT_CONTENT}", config.level.as_str()));
     let json = match config.format {
         LogFormat::Json => true,
         LogFormat::Text => false,

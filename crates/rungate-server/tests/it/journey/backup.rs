@@ -118,7 +118,7 @@ async fn by_id(server: &Server) -> HashMap<String, Value> {
 
 /// Small segments, so that the journal is trimmed all the time.
 fn options() -> ServerOptions {
-    ServerOptions::default().env("RUNGATE_JOURNAL_SEGMENT_BYTES", "64KiB")
+    ServerOptions::default().in_folder().env("RUNGATE_JOURNAL_SEGMENT_BYTES", "64KiB")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,7 +210,7 @@ async fn a_killed_backup_harms_nothing_and_the_next_one_succeeds() {
 
 #[tokio::test]
 async fn what_is_wrong_with_a_backup_is_said_and_leaves_nothing_behind() {
-    let mut stage = Stage::set().await;
+    let mut stage = Stage::set_with(ServerOptions::default().in_folder()).await;
     for _ in 0..3 {
         stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await;
     }
