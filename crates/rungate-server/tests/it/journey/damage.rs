@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use http::Method;
 use rungate_testkit::{Server, ServerOptions, Sim, Tenant};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::crash::all_rows;
+use super::outage::locked;
 use super::{Stage, chat};
 
 const BIN: &str = env!("CARGO_BIN_EXE_rungate");
@@ -41,11 +43,10 @@ async fn acknowledged(stage: &Stage, requests: usize) -> Vec<String> {
 async fn left_in_the_journal(stage: &mut Stage, requests: usize) -> (Vec<String>, PathBuf) {
     let first = acknowledged(stage, 1).await;
     stage.ended_row(&first[0]).await;
-    let lock = rusqlite::Connection::open(stage.server.data().join("log/views.db")).unwrap();
-    lock.execute_batch("begin immediate").unwrap();
+    let locks = locked(&stage.server);
     let ids = acknowledged(stage, requests).await;
     stage.server.kill().await;
-    drop(lock);
+    drop(locks);
     let journal = stage.server.data().join("journal");
     let segments = fs::read_dir(journal).unwrap().map(|entry| entry.unwrap().path());
     let newest = segments.filter(|path| path.extension().is_some_and(|end| end == "seg")).max();
@@ -189,6 +190,34 @@ async fn a_flipped_bit_in_the_rows_of_a_day_puts_the_day_aside() {
     // What was counted by the hour and by the day is kept elsewhere.
     let sums = stage.server.owner().get("/api/v1/analytics/rollup?granularity=all").await.data();
     assert_eq!(sums["items"][0]["requests"], before.len() + after.len(), "{sums}");
+}
+
+#[tokio::test]
+async fn damaged_sums_stop_the_start_with_a_remedy_that_works() {
+    let mut stage = stage().await;
+    let ids = acknowledged(&stage, 5).await;
+    stage.ended_row(ids.last().unwrap()).await;
+    let sums = async |server: &Server| {
+        server.owner().get("/api/v1/analytics/rollup?granularity=all&groupBy=agent").await.data()
+    };
+    let before = sums(&stage.server).await;
+    assert_eq!(before["items"][0]["requests"], 5);
+    assert_eq!(stage.server.stop().await, Some(0));
+    let views = stage.server.data().join("log/views.db");
+    flip(&views, 100);
+
+    let mut command = Command::new(BIN);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(stage.server.data()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(30), command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && said.contains("views.db") && said.contains("move it away"), "{said}");
+
+    fs::rename(&views, views.with_extension("db.damaged")).unwrap();
+    stage.server.restart().await;
+    assert_eq!(sums(&stage.server).await, before);
+    assert_eq!(not_succeeded(&stage.server, &ids).await, []);
+    let found = doctor(&stage.server).await;
+    assert!(found.ends_with("log/views.db.damaged"), "{found}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub(crate) struct LogWriter {
 impl LogWriter {
     /// Opens `views.db`, made if absent. Days are opened when they are written.
     pub fn open(days: Arc<Days>) -> Result<Self, StoreError> {
-        let views = file::open(&days.views(), migrate::VIEWS, Access::Write)?;
+        let views = file::open(&days.views(), migrate::VIEWS, Access::Write).map_err(with_remedy)?;
         let applied = Arc::new(AtomicU64::new(rows::applied(&views)?.0));
         let mut writer = Self { days, views, open: Recent::new(OPEN_DAYS), applied };
         writer.catch_up()?;
@@ -240,6 +240,17 @@ impl LogWriter {
             file::checkpoint(day.connection());
         }
         file::checkpoint(&self.views);
+    }
+}
+
+/// What an operator can do about a damaged `views.db`. Not done unasked: sums of days whose rows are gone would be lost.
+fn with_remedy(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt(reason) => StoreError::Corrupt(format!(
+            "{reason}; take the file from a backup, or move it away with its -wal and -shm: runs, sessions and sums are \
+             then made anew from the rows that are kept"
+        )),
+        error @ StoreError::Unavailable(_) => error,
     }
 }
 
