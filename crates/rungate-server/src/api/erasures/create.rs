@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whose text is to go: exactly one of the three.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 pub struct CreateErasure {
     /// Everything that carried this user id.
     #[serde(default)]
