@@ -14,9 +14,9 @@ fi
 
 if [ "${1:-}" = "--quick" ]; then
   if "$has_nextest"; then
-    exec cargo nextest run --workspace -E 'not test(/crash|memory|end_to_end/)'
+    exec cargo nextest run --workspace -E 'not test(/crash|memory|outage|end_to_end/)'
   fi
-  exec cargo test --workspace -- --skip crash --skip memory --skip end_to_end
+  exec cargo test --workspace -- --skip crash --skip memory --skip outage --skip end_to_end
 fi
 
 for store in "${stores[@]}"; do

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use rungate_core::agent::WorkspaceSettings;
 use rungate_core::exchange::ROLLUP_HOUR_DAYS;
-use rungate_core::ports::Dropped;
+use rungate_core::ports::{Dropped, StoreError};
 use rungate_core::time::Day;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::idempotency;
 use crate::config::Retention;
+use crate::jobs::believed::BelievedClock;
 use crate::services::Services;
 
 const EVERY: Duration = Duration::from_hours(1);
@@ -60,16 +61,13 @@ impl RetentionDefaults {
 pub async fn run(services: Arc<Services>, defaults: RetentionDefaults, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut clock = BelievedClock::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        let directory = services.directories.load();
-        let settings = directory.workspaces().map(|entry| &entry.workspace.settings);
-        let today = services.clock.now().day();
-        let (rows, bodies) = defaults.first_days(today, settings);
-        match services.log.retain(rows, bodies, today.plus(-ROLLUP_HOUR_DAYS)).await {
+        match drop_old(&services, defaults, &mut clock).await {
             Ok(Dropped { row_days: 0, body_days: 0 }) => {}
             Ok(Dropped { row_days, body_days }) => {
                 tracing::info!(row_days, body_days, "dropped days that were older than they may get");
@@ -80,6 +78,20 @@ pub async fn run(services: Arc<Services>, defaults: RetentionDefaults, shutdown:
             tracing::warn!(?error, "old idempotency keys were not forgotten; trying again in an hour");
         }
     }
+}
+
+/// Drops what is too old by a clock that is believed.
+async fn drop_old(
+    services: &Services,
+    defaults: RetentionDefaults,
+    clock: &mut BelievedClock,
+) -> Result<Dropped, StoreError> {
+    let row_days = services.log.row_days().await?;
+    let Some(today) = clock.today(&*services.clock, &row_days) else { return Ok(Dropped::default()) };
+    let directory = services.directories.load();
+    let settings = directory.workspaces().map(|entry| &entry.workspace.settings);
+    let (rows, bodies) = defaults.first_days(today, settings);
+    services.log.retain(rows, bodies, today.plus(-ROLLUP_HOUR_DAYS)).await
 }
 
 #[cfg(test)]

@@ -120,6 +120,27 @@ pub fn disk_space(data: &Path, journal_bytes: u64) -> Finding {
     judge_space(CHECK, found.f_bavail.saturating_mul(found.f_frsize), journal_bytes)
 }
 
+/// Whether anything was found damaged and put aside.
+pub fn damage(data: &Path) -> Finding {
+    const CHECK: &str = "damage";
+    let mut aside: Vec<String> = ["journal", "log"].iter().flat_map(|name| put_aside(data, name)).collect();
+    if aside.is_empty() {
+        return Finding::ok(CHECK, "nothing was put aside");
+    }
+    aside.sort_unstable();
+    let next =
+        "the server's log says what each was; check the disk, keep them or remove them (docs/durability.md)";
+    Finding::warning(CHECK, format!("put aside: {}", aside.join(", ")), next)
+}
+
+/// Files of a folder of the data folder that hold what could not be read.
+fn put_aside(data: &Path, folder: &str) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(data.join(folder)) else { return Vec::new() };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_aside = |name: &String| name.starts_with("damaged-") || name.contains(".db.damaged");
+    names.filter(is_aside).map(|name| format!("{folder}/{name}")).collect()
+}
+
 fn judge_space(check: &'static str, free: u64, journal_bytes: u64) -> Finding {
     let detail = format!("{} free", bytes(free));
     if free < LEAST_FREE_BYTES {
@@ -155,6 +176,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
         dir
+    }
+
+    #[test]
+    fn what_was_put_aside_is_named() {
+        let dir = folder(0o700);
+        assert_eq!(damage(dir.path()).state, State::Ok);
+        for path in
+            ["journal/damaged-00000000000000000001-44", "log/rows-2026-11-23.db.damaged", "log/views.db"]
+        {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let found = damage(dir.path());
+        let named = "put aside: journal/damaged-00000000000000000001-44, log/rows-2026-11-23.db.damaged";
+        assert_eq!((found.state, found.detail.as_str()), (State::Warning, named));
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Command {
             here::data_folder(data),
             here::sealing_key(data, credentials.sealing_key.as_ref()),
             here::disk_space(data, loaded.config.journal.max_bytes.bytes()),
+            here::damage(data),
         ];
         (findings, loaded.config.store.url)
     }

@@ -3,10 +3,13 @@
 mod answers;
 mod attribution;
 mod backup;
+mod clock;
 mod crash;
+mod damage;
 mod erase;
 mod memory;
 mod odd;
+mod outage;
 mod refusals;
 mod secrets;
 mod streams;
