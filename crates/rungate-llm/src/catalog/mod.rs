@@ -19,10 +19,12 @@ pub use price::{Dated, Price, Prices, Rate, Rates, Tier, Unit};
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use rungate_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::provider::Provider;
 use crate::providers;
@@ -83,7 +85,34 @@ pub struct CatalogueError(pub String);
 struct File<'a> {
     #[serde(borrow)]
     snapshot_id: Cow<'a, str>,
-    models: Vec<Row<'a>>,
+    models: Models,
+}
+
+/// The models of the file, each made as its row is read: thousands of rows at once would take more than they leave.
+struct Models(Vec<Model>);
+
+impl<'de> Deserialize<'de> for Models {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rows;
+
+        impl<'de> Visitor<'de> for Rows {
+            type Value = Models;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of models")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Models, A::Error> {
+                let (mut texts, mut models) = (Texts::default(), Vec::new());
+                while let Some(row) = rows.next_element::<Row<'_>>()? {
+                    models.push(Model::of(row, &mut texts));
+                }
+                Ok(Models(models))
+            }
+        }
+
+        deserializer.deserialize_seq(Rows)
+    }
 }
 
 /// One line of the data file.
@@ -148,8 +177,7 @@ impl Catalogue {
     /// Reads a catalogue. Models must stand in order of provider and id, each once.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
         let file: File<'_> = serde_json::from_str(text).map_err(|error| CatalogueError(error.to_string()))?;
-        let mut texts = Texts::default();
-        let models: Arc<[Model]> = file.models.into_iter().map(|row| Model::of(row, &mut texts)).collect();
+        let models: Arc<[Model]> = file.models.0.into();
         match models.windows(2).find(|pair| key(&pair[0]) >= key(&pair[1])) {
             Some(pair) => {
                 let name = format!("{}/{}", pair[1].provider, pair[1].id);

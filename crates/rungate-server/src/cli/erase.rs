@@ -61,16 +61,16 @@ impl Command {
             return Ok(out::print(&format!("{}\n", serde_json::to_string_pretty(&erased)?))?);
         }
         let count = |field: &str| erased[field].as_u64().unwrap_or(0);
-        let mut text = format!(
+        out::print(&format!(
             "Erased {} bodies and {} previews from {} requests of {name}; what they cost is kept.\n",
             count("bodies"),
             count("previews"),
             count("requests"),
-        );
-        if count("openRequests") > 0 {
-            let open = count("openRequests");
-            text.push_str(&format!("{open} of them have not ended yet: run this again when they have.\n"));
+        ))?;
+        let open = count("openRequests");
+        if open > 0 {
+            out::print(&format!("{open} of them have not ended yet: run this again when they have.\n"))?;
         }
-        Ok(out::print(&text)?)
+        Ok(())
     }
 }

@@ -97,7 +97,10 @@ impl<D: DataPlane> Edge<D> {
         let (plane, route) =
             (Plane::of(request.uri().path()), route::find(request.method(), request.uri().path()));
         let family = RouteFamily::of(&route, request.uri().path());
-        let mut response = match unwound(self.answer(plane, arrival, route, request)).await {
+        // On the heap and gone with the head of the response: a connection keeps room for the future of its service for as
+        // long as it lives, however long the body streams.
+        let answer = Box::pin(self.answer(plane, arrival, route, request));
+        let mut response = match unwound(answer).await {
             Some(response) => response,
             None => plane
                 .respond(

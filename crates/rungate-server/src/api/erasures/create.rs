@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::api::auth::Admin;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
-use crate::api::json::{Checks, Json, Request};
+use crate::api::json::{Json, Request};
 use crate::services::Services;
 
 /// How long the log is waited for: what is only in the journal cannot be erased from the log.
@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whose text is to go: exactly one of the three.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 pub struct CreateErasure {
     /// Everything that carried this user id.
     #[serde(default)]
@@ -57,14 +58,7 @@ impl CreateErasure {
     }
 }
 
-impl Request for CreateErasure {
-    fn check(&self, checks: &mut Checks) {
-        let given = [&self.user_id, &self.session_id, &self.run_id].into_iter().flatten().count();
-        if given != 1 {
-            checks.fail("userId", "one_of", "exactly one of userId, sessionId and runId must be given");
-        }
-    }
-}
+impl Request for CreateErasure {}
 
 /// What was erased.
 #[derive(Debug, Serialize, ToSchema)]
