@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use rungate_core::exchange::{Entry, Sequence, Sequenced};
-use rungate_core::id::{RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::exchange::{Entry, ExchangeRecord, Sequence, Sequenced};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Day;
 use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
@@ -13,7 +13,7 @@ use super::super::error::OrStoreError;
 use super::bodies::Segment;
 use super::days::Days;
 use crate::change::{self, Change};
-use crate::record::{integer, unsigned};
+use crate::record::{decode_record, integer, unsigned};
 
 /// The files of one day, open to write.
 #[derive(Debug)]
@@ -107,6 +107,18 @@ impl DayWriter {
 pub(crate) fn applied(connection: &Connection) -> Result<Sequence, StoreError> {
     let sequence = connection.query_row("SELECT sequence FROM applied", [], |row| row.get(0)).or_store()?;
     Ok(Sequence(unsigned(sequence)))
+}
+
+/// An exchange of the day that has been closed, and its JSON.
+pub(crate) fn closed_record(
+    connection: &Connection,
+    id: ExchangeId,
+) -> Result<Option<(ExchangeRecord, String)>, StoreError> {
+    let sql = "SELECT record, created_at FROM exchange WHERE id = ?1 AND closed_sequence IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql).or_store()?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let found = statement.query_row([blob(id.uuid())], read).optional().or_store()?;
+    found.map(|(json, created_at)| Ok((decode_record(&json, created_at)?, json))).transpose()
 }
 
 /// Sets the place in the journal that a file has applied.

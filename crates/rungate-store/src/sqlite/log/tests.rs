@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rungate_core::exchange::{
-    Dimension, ExchangeFilter, Granularity, RebuildMode, RollupOf, RollupQuery, Sequence, Sequenced,
+    Dimension, ExchangeFilter, Granularity, Outcome, RebuildMode, RollupOf, RollupQuery, Sequence, Sequenced,
 };
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::time::Day;
@@ -166,6 +166,32 @@ fn a_second_closing_is_left_out_even_when_a_crash_came_between_the_files() {
     let rows = super::summary::rollup(&views, OURS, &RollupQuery::ever(RollupOf::ALL)).unwrap();
     assert_eq!(rows[0].sums.totals.requests, 1);
     assert_eq!(Bench::dump(&views, "SELECT * FROM pending"), Vec::<String>::new());
+}
+
+#[test]
+fn a_closing_that_only_its_day_has_counts_when_the_journal_has_lost_it() {
+    let record = exchange(1, OURS, first_day().start());
+    let mut interrupted = record.clone();
+    interrupted.outcome = Outcome::Interrupted;
+    interrupted.cost = None;
+    let bench = Bench::new();
+    let mut writer = bench.writer();
+    writer.apply(&numbered(1, [opened(&record)])).unwrap();
+    crash_after(&mut writer, &numbered(2, [closed(&record)]), 1);
+    drop(writer);
+    // Number 2 was damaged in the journal, so that recovery finds the exchange open and ends it.
+    let again = numbered(3, [closed(&interrupted), closed(&interrupted)]);
+    let mut writer = bench.writer();
+    writer.apply(&again).unwrap();
+    writer.apply(&again).unwrap();
+
+    let views = Connection::open(bench.days().views()).unwrap();
+    let rows = super::summary::rollup(&views, OURS, &RollupQuery::ever(RollupOf::ALL)).unwrap();
+    let totals = &rows[0].sums.totals;
+    assert_eq!((totals.requests, Some(totals.cost)), (1, record.cost));
+    assert_eq!(Bench::dump(&views, "SELECT * FROM pending"), Vec::<String>::new());
+    let kept = Reader::open(bench.days()).unwrap().get(OURS, record.id).unwrap().unwrap();
+    assert_eq!(kept.record, record);
 }
 
 #[test]

@@ -34,6 +34,12 @@ pub(crate) fn apply(
     transaction.commit().or_store()
 }
 
+/// Whether an exchange is open here.
+pub(crate) fn is_pending(connection: &Connection, id: ExchangeId) -> Result<bool, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM pending WHERE id = ?1").or_store()?;
+    statement.exists([blob(id.uuid())]).or_store()
+}
+
 /// Sets the place up to which everything is applied, without entries.
 pub(crate) fn set_applied(connection: &mut Connection, sequence: Sequence) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;

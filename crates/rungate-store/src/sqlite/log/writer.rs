@@ -4,11 +4,11 @@
 //! commits a crash may come; the batch is then applied again, and each file leaves out what it has. The place of
 //! `views.db`, written last, is thus the place up to which everything is applied.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rungate_core::exchange::{Erased, RebuildMode, Rebuilt, Sequence, Sequenced, Subject};
+use rungate_core::exchange::{Entry, Erased, RebuildMode, Rebuilt, Sequence, Sequenced, Subject};
 use rungate_core::id::WorkspaceId;
 use rungate_core::page::Order;
 use rungate_core::ports::{Dropped, StoreError};
@@ -109,11 +109,43 @@ impl LogWriter {
         for (day, entries) in by_day(&entries) {
             repeated.extend(self.apply_day(day, &entries)?);
         }
+        let kept = self.kept_closings(&entries, &repeated)?;
+        repeated.retain(|sequence| !kept.contains_key(sequence));
         for entry in entries.iter().filter(|entry| repeated.contains(&entry.sequence)) {
             let (sequence, exchange) = (entry.sequence.0, entry.entry.exchange_id());
             tracing::error!(sequence, %exchange, "the journal opens or closes an exchange twice; the second is left out");
         }
+        let entries: Vec<&Sequenced> =
+            entries.into_iter().map(|entry| kept.get(&entry.sequence).unwrap_or(entry)).collect();
         self.apply_views(&entries, &repeated)
+    }
+
+    /// Closings that a day has and `views.db` never got, by the closing that repeats them: the process was killed
+    /// between the two, and the journal had lost the closing when it was read again. What the day keeps is what counts.
+    fn kept_closings(
+        &self,
+        entries: &[&Sequenced],
+        repeated: &HashSet<Sequence>,
+    ) -> Result<HashMap<Sequence, Sequenced>, StoreError> {
+        let closings = || entries.iter().filter(|entry| matches!(*entry.entry, Entry::Closed { .. }));
+        let is_repeated = |entry: &&&Sequenced| repeated.contains(&entry.sequence);
+        let mut kept = HashMap::new();
+        for entry in closings().filter(is_repeated) {
+            let (id, sequence) = (entry.entry.exchange_id(), entry.sequence);
+            let is_closed_here = closings().any(|other| {
+                other.entry.exchange_id() == id && (!is_repeated(&other) || other.sequence < sequence)
+            });
+            if is_closed_here || !views::is_pending(&self.views, id)? {
+                continue;
+            }
+            let Some((_, rows)) = self.days.open_reader(partition(entry.entry.record()))? else { continue };
+            if let Some((record, json)) = rows::closed_record(&rows, id)? {
+                tracing::warn!(%id, "an exchange whose closing the journal had lost counts as its day has it");
+                let entry = Entry::Closed { record: Box::new(record), request: None, response: None };
+                kept.insert(sequence, Sequenced { sequence, entry: Arc::new(entry), json: json.into() });
+            }
+        }
+        Ok(kept)
     }
 
     /// Applies the entries of one day; gives those that are to be left out everywhere.
