@@ -31,7 +31,7 @@ while [ "$idle" -lt 6 ]; do
   [ -e "$1/data/postmaster.pid" ] || exit 0
   if flock -n -x "$1/users" true; then idle=$((idle + 1)); else idle=0; fi
   if [ "$idle" -ge 6 ]; then
-    flock -x "$1/lock" flock -n -x "$1/users" sh -c '"$1/pg_ctl" -D "$0/data" -m immediate -w stop; rm -rf "$0/data"' "$1" "$2" || idle=0
+    flock -x "$1/lock" flock -n -x "$1/users" sh -c '"$1/pg_ctl" -D "$0/data" -t 10 -m immediate -w stop; rm -rf "$0/data"' "$1" "$2" || idle=0
   fi
 done
 "#;

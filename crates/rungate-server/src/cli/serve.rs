@@ -95,12 +95,14 @@ async fn run(loaded: Loaded, credentials: Credentials) -> anyhow::Result<()> {
     if let Some(token) = &booted.fresh_owner_token {
         out::print(&welcome(token, &url(&booted, address)))?;
     }
+    // Whoever has read that it listens may stop it.
+    let told_to_stop = shutdown::requested();
     tracing::info!(url = url(&booted, address), data = %config.store.data.display(), store = booted.stores.kind(), "listening");
     drop(config);
 
     let stop = CancellationToken::new();
     let told = async {
-        match shutdown::requested().await {
+        match told_to_stop.await {
             Ok(()) => stop.cancel(),
             Err(error) => {
                 tracing::error!(%error, "signals cannot be received; only killing will stop the server");
