@@ -79,6 +79,27 @@ pub enum Dialect {
 }
 
 impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 17] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Moderations,
+        Self::Responses,
+        Self::ResponseGet,
+        Self::ResponseDelete,
+        Self::ResponseCancel,
+        Self::ResponseInputItems,
+        Self::Messages,
+        Self::CountTokens,
+        Self::ImageGenerations,
+        Self::ImageEdits,
+        Self::ImageVariations,
+        Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
+    ];
+
     /// The family it is logged under.
     pub const fn kind(self) -> Kind {
         match self {

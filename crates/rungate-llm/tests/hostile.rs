@@ -8,26 +8,6 @@ use proptest::sample::Index;
 use rungate_core::operation::Operation;
 use rungate_llm::request::{Scan, rewrite, scan};
 
-const OPERATIONS: [Operation; 17] = [
-    Operation::ChatCompletions,
-    Operation::Completions,
-    Operation::Embeddings,
-    Operation::Moderations,
-    Operation::Responses,
-    Operation::ResponseGet,
-    Operation::ResponseDelete,
-    Operation::ResponseCancel,
-    Operation::ResponseInputItems,
-    Operation::Messages,
-    Operation::CountTokens,
-    Operation::ImageGenerations,
-    Operation::ImageEdits,
-    Operation::ImageVariations,
-    Operation::Speech,
-    Operation::Transcriptions,
-    Operation::Translations,
-];
-
 const REQUEST: &str = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\u00e9"}]}],
     "input":["a"],"prompt":"p","stream":true,"n":2,"stream_options":{"include_usage":false}}"#;
 
@@ -123,7 +103,7 @@ fn check_taken(operation: Operation, content_type: Option<&str>, body: Vec<u8>, 
 
 proptest! {
     #[test]
-    fn requests(mutations in mutations(), operation in prop::sample::select(&OPERATIONS[..])) {
+    fn requests(mutations in mutations(), operation in prop::sample::select(&Operation::ALL[..])) {
         let body = mutate(REQUEST.as_bytes(), &mutations);
         match scan(operation, None, &body) {
             Ok(taken) => check_taken(operation, None, body, &taken),

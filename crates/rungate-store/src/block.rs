@@ -65,7 +65,8 @@ fn seal(compressor: &mut zstd::bulk::Compressor<'_>, raw: &[u8]) -> std::io::Res
     Ok(Block { compressed, raw_bytes: number(raw.len())?, checksum })
 }
 
-fn number<T: TryFrom<U>, U>(value: U) -> std::io::Result<T> {
+/// A size or place as the type it is kept as.
+pub(crate) fn number<T: TryFrom<U>, U>(value: U) -> std::io::Result<T> {
     T::try_from(value).map_err(|_| std::io::Error::other("a body is too large"))
 }
 

@@ -6,13 +6,12 @@ use rungate_core::usage::Usage;
 use rungate_llm::meter::{EventKind, Meter, NotTheFormat, Report};
 use rungate_llm::sse::Splitter;
 
-use super::request::OPERATIONS;
 use crate::input::Input;
 
 /// Every property of the meter for one answer.
 pub fn run(data: &[u8]) {
     let input = Input::of(data);
-    let operation = OPERATIONS[usize::from(input.choice(0).wrapping_sub(b'A')) % OPERATIONS.len()];
+    let operation = Operation::ALL[usize::from(input.choice(0).wrapping_sub(b'A')) % Operation::ALL.len()];
     for content_type in
         [None, Some("application/json"), Some("audio/mpeg"), Some("text/plain; charset=utf-8")]
     {

@@ -10,27 +10,6 @@ use serde_json::value::RawValue;
 
 use crate::input::Input;
 
-/// Every operation; a letter picks one.
-pub const OPERATIONS: [Operation; 17] = [
-    Operation::ChatCompletions,
-    Operation::Completions,
-    Operation::Embeddings,
-    Operation::Moderations,
-    Operation::Responses,
-    Operation::ResponseGet,
-    Operation::ResponseDelete,
-    Operation::ResponseCancel,
-    Operation::ResponseInputItems,
-    Operation::Messages,
-    Operation::CountTokens,
-    Operation::ImageGenerations,
-    Operation::ImageEdits,
-    Operation::ImageVariations,
-    Operation::Speech,
-    Operation::Transcriptions,
-    Operation::Translations,
-];
-
 /// What the scanner looks at on the top level: none may stand twice.
 const LOOKED_AT: [&str; 7] = ["model", "stream", "stream_options", "n", "messages", "input", "prompt"];
 const NEW_MODEL: &str = "another/\"model\"\\ü";
@@ -39,7 +18,7 @@ const NEW_FORM_MODEL: &str = "another/model-ü";
 /// Every property of the scanner for one body.
 pub fn run(data: &[u8]) {
     let input = Input::of(data);
-    let operation = OPERATIONS[usize::from(input.choice(0).wrapping_sub(b'A')) % OPERATIONS.len()];
+    let operation = Operation::ALL[usize::from(input.choice(0).wrapping_sub(b'A')) % Operation::ALL.len()];
     let content_type = input.choices.get(1..).and_then(|text| std::str::from_utf8(text).ok());
     let content_type = content_type.filter(|text| !text.is_empty());
     let body = Bytes::copy_from_slice(input.body);

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::super::error::OrStoreError;
 use super::super::{error, folder};
-use crate::block::{self, Block, Location};
+use crate::block::{self, Block, Location, number};
 
 /// Magic and version, then raw length, compressed length and checksum of the compressed bytes, little-endian.
 const HEADER_BYTES: usize = 20;
@@ -200,9 +200,13 @@ fn to_bytes(block: &Block) -> std::io::Result<Vec<u8>> {
 }
 
 fn read_block(file: &mut File, path: &Path, at: i64) -> Result<Bytes, StoreError> {
-    let block = read_compressed(file, path, at)?;
-    let raw = block::unpack(&block.compressed, block.raw_bytes, block.checksum);
-    raw.map_err(|reason| damaged(path, at, reason))
+    let mut read = || {
+        let block = read_compressed(file, path, at)?;
+        let raw = block::unpack(&block.compressed, block.raw_bytes, block.checksum);
+        raw.map_err(|reason| damaged(path, at, reason))
+    };
+    // A block that an erasure is just writing over is half old and half new for a moment.
+    read().or_else(|_| read())
 }
 
 fn read_compressed(file: &mut File, path: &Path, at: i64) -> Result<Block, StoreError> {
@@ -237,10 +241,6 @@ fn read_error(path: &Path, at: i64, error: &std::io::Error) -> StoreError {
 
 fn damaged(path: &Path, at: i64, reason: &str) -> StoreError {
     StoreError::Corrupt(format!("{}: block at {at}: {reason}", path.display()))
-}
-
-fn number<T: TryFrom<U>, U>(value: U) -> std::io::Result<T> {
-    T::try_from(value).map_err(|_| std::io::Error::other("a body is too large"))
 }
 
 #[cfg(test)]
