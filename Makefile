@@ -24,8 +24,8 @@ check: ## Quick: format, lints, repository checks, Rust tests without the slow o
 	scripts/rust-tests.sh --quick
 
 bench: ## Measure against nginx, in about five minutes after building (BENCH=full: longer); writes bench/RESULTS.md.
-	cargo build --release -p rungate-server -p rungate-bench
-	cargo run --release -p rungate-bench -- run
+	cargo build --profile dist -p rungate-server -p rungate-bench
+	cargo run --profile dist -p rungate-bench -- run
 
 TARGET ?= sse
 SECONDS ?= 60

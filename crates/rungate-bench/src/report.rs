@@ -58,7 +58,7 @@ impl Results {
         writeln!(out, "| date | {} |", self.at)?;
         writeln!(out, "| commit | {commit} |")?;
         writeln!(out, "| machine | {cpu}, {cores} cores, {memory_mb} MB, {kernel} |")?;
-        writeln!(out, "| built with | {rustc}, release profile; nginx {nginx} |")?;
+        writeln!(out, "| built with | {rustc}, dist profile; nginx {nginx} |")?;
         writeln!(out, "| effort | {} |", self.effort)?;
         writeln!(out, "| load average | {before} before, {after} after |\n")?;
         self.write_targets(out)?;

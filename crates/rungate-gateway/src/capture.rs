@@ -31,16 +31,20 @@ impl Capture {
         if self.omit_response { None } else { self.keep(bytes, truncated) }
     }
 
-    /// A preview as it may be kept.
-    pub fn preview(&self, preview: String, omit: bool) -> String {
-        if omit || preview.is_empty() {
-            return String::new();
-        }
+    /// A preview of a body that is kept, as it may be.
+    pub fn preview(&self, preview: &str) -> String {
         match self.mode {
-            BodyCapture::Full => preview,
-            BodyCapture::Redacted => String::from_utf8_lossy(&redact(&Bytes::from(preview)).0).into_owned(),
+            BodyCapture::Full => preview.to_owned(),
+            BodyCapture::Redacted => {
+                String::from_utf8_lossy(&redact(&Bytes::copy_from_slice(preview.as_bytes())).0).into_owned()
+            }
             BodyCapture::None => String::new(),
         }
+    }
+
+    /// Whether anything of the request's body is kept.
+    pub fn wants_request(&self) -> bool {
+        !self.omit_request && self.mode != BodyCapture::None
     }
 
     /// Whether anything of the answer's body is kept.

@@ -170,7 +170,9 @@ impl Exchange {
         if let Some(id) = report.response_id.as_ref().filter(|id| id.len() <= MAX_NAME_BYTES) {
             self.record.response_id = Some(id.clone());
         }
-        self.record.preview_out = self.capture.preview(report.preview.clone(), self.capture.omit_response);
+        if self.capture.wants_response() {
+            self.record.preview_out = self.capture.preview(&report.preview);
+        }
         if self.is_free || charge == Charge::Nothing {
             self.set_cost(Some(NanoUsd::ZERO), CostStatus::Final);
             return;

@@ -14,6 +14,7 @@ use rungate_core::operation::{Dialect, Operation};
 use rungate_core::ports::Log;
 use rungate_core::secret::TokenHasher;
 use rungate_core::usage::Usage;
+use rungate_llm::request;
 
 use crate::arrival::Arrival;
 use crate::body::Body;
@@ -258,8 +259,10 @@ fn note_request(exchange: &mut Exchange, parsed: &Parsed) {
     let scan = &parsed.scan;
     exchange.record.requested_model.clone_from(&scan.model);
     exchange.record.stream = scan.stream;
-    let omit = exchange.capture.omit_request;
-    exchange.record.preview_in = exchange.capture.preview(scan.preview.clone(), omit);
+    if exchange.capture.wants_request() {
+        let preview = request::preview(parsed.operation, scan, &parsed.body);
+        exchange.record.preview_in = exchange.capture.preview(&preview);
+    }
     if let Some(characters) = parsed.characters {
         exchange.request_usage(Usage { characters, ..Usage::default() });
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rungate_core::operation::Operation;
-use rungate_llm::request::{Scan, rewrite, scan};
+use rungate_llm::request::{Scan, preview, rewrite, scan};
 
 const REQUEST: &str = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\u00e9"}]}],
     "input":["a"],"prompt":"p","stream":true,"n":2,"stream_options":{"include_usage":false}}"#;
@@ -94,7 +94,8 @@ fn check_taken(operation: Operation, content_type: Option<&str>, body: Vec<u8>, 
         assert!(span.start <= span.end && span.end <= body.len());
     }
     assert!((1..=128).contains(&taken.choices));
-    assert!(taken.preview.chars().count() <= 200);
+    let preview = preview(operation, taken, &body);
+    assert!(preview.chars().count() <= 200);
     let rewritten = rewrite(&body, taken, Some("other/model"), true);
     let again = scan(operation, content_type, &rewritten).unwrap();
     assert_eq!(again.model.as_deref(), Some("other/model"));

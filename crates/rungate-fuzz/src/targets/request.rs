@@ -51,10 +51,11 @@ fn json(operation: Operation, body: &Bytes, scan: &Scan) {
         };
         assert_eq!(Some(read), expected, "read otherwise than a tree reads it");
     }
+    let preview = rungate_llm::request::preview(operation, scan, body);
     if let Ok(tree) = serde_json::from_str::<Value>(text) {
-        assert!(is_excerpt(&tree, &scan.preview), "{:?} is nothing that was said", scan.preview);
+        assert!(is_excerpt(&tree, &preview), "{preview:?} is nothing that was said");
     }
-    assert!(scan.preview.chars().count() <= 200);
+    assert!(preview.chars().count() <= 200);
     if let (Some(span), Some(model)) = (&scan.model_span, &scan.model) {
         assert_eq!(serde_json::from_slice::<String>(&body[span.clone()]).unwrap(), *model);
     }
@@ -69,6 +70,7 @@ fn json(operation: Operation, body: &Bytes, scan: &Scan) {
         model_span: scan.model_span.clone(),
         include_usage: scan.include_usage,
         stream_options_span: scan.stream_options_span.clone(),
+        words_span: scan.words_span.clone(),
         ..again
     };
     assert_eq!(&same, scan, "rewriting changed more than it should");
@@ -91,12 +93,18 @@ fn form(operation: Operation, content_type: Option<&str>, body: &Bytes, scan: &S
     if let Some(span) = &scan.model_span {
         assert_eq!(&body[span.clone()], scan.model.as_deref().unwrap_or_default().as_bytes());
     }
-    assert!(scan.preview.chars().count() <= 200 && (1..=128).contains(&scan.choices));
+    let preview = rungate_llm::request::preview(operation, scan, body);
+    assert!(preview.chars().count() <= 200 && (1..=128).contains(&scan.choices));
     assert_eq!(rewrite(body, scan, None, true), body);
     let rewritten = rewrite(body, scan, Some(NEW_FORM_MODEL), true);
     let again = rungate_llm::request::scan(operation, content_type, &rewritten).unwrap();
     assert_eq!(again.model.as_deref(), Some(NEW_FORM_MODEL));
-    let same = Scan { model: scan.model.clone(), model_span: scan.model_span.clone(), ..again };
+    let same = Scan {
+        model: scan.model.clone(),
+        model_span: scan.model_span.clone(),
+        words_span: scan.words_span.clone(),
+        ..again
+    };
     assert_eq!(&same, scan, "rewriting changed more than it should");
 }
 

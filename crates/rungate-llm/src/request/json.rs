@@ -9,12 +9,12 @@ use rungate_core::operation::Operation;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Scan, ScanError, choices, preview};
+use super::{Scan, ScanError, choices};
 
 /// The fields that are looked at, as they stand in the body. A field that stands twice is an error: which of the two
 /// counts would be the provider's choice.
 #[derive(Deserialize)]
-pub(super) struct Fields<'a> {
+struct Fields<'a> {
     #[serde(default, borrow, deserialize_with = "present")]
     model: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
@@ -24,11 +24,11 @@ pub(super) struct Fields<'a> {
     #[serde(default, borrow, deserialize_with = "present")]
     n: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
-    pub(super) messages: Option<&'a RawValue>,
+    messages: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
-    pub(super) input: Option<&'a RawValue>,
+    input: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
-    pub(super) prompt: Option<&'a RawValue>,
+    prompt: Option<&'a RawValue>,
 }
 
 /// The fields of `stream_options` that are looked at.
@@ -65,9 +65,20 @@ pub(super) fn scan(operation: Operation, body: &[u8]) -> Result<Scan, ScanError>
             Some(n) if !is_null(n) => choices(n.get().parse().ok())?,
             _ => 1,
         },
-        preview: preview::of_json(operation, &fields),
+        words_span: words(operation, &fields).map(|value| span(text, value)),
         multipart: false,
     })
+}
+
+/// The field in which the user says something.
+fn words<'a>(operation: Operation, fields: &Fields<'a>) -> Option<&'a RawValue> {
+    match operation {
+        Operation::ChatCompletions | Operation::Messages | Operation::CountTokens => fields.messages,
+        Operation::Responses | Operation::Embeddings | Operation::Moderations | Operation::Speech => {
+            fields.input
+        }
+        _ => fields.prompt,
+    }
 }
 
 /// Checks the one field without which nothing can be asked.

@@ -29,8 +29,8 @@ pub struct Scan {
     pub stream_options_span: Option<Range<usize>>,
     /// How many choices are asked for (`n`); 1 when not said.
     pub choices: u32,
-    /// The first 200 characters of the last user text.
-    pub preview: String,
+    /// Where the user's words stand: the value of `messages`, `input` or `prompt` (JSON), or the field's content (multipart).
+    pub words_span: Option<Range<usize>>,
     /// Whether the body is `multipart/form-data`.
     pub multipart: bool,
 }
@@ -72,6 +72,15 @@ pub fn scan(operation: Operation, content_type: Option<&str>, body: &[u8]) -> Re
         }
         _ => json::scan(operation, body),
     }
+}
+
+/// The first 200 characters of the last user text of a body that was scanned; empty where there is none.
+///
+/// Apart from [`scan`], since it reads the words again and most bodies are not kept.
+pub fn preview(operation: Operation, scan: &Scan, body: &[u8]) -> String {
+    let words =
+        scan.words_span.clone().and_then(|span| std::str::from_utf8(&body[span]).ok()).unwrap_or_default();
+    if scan.multipart { excerpt::of_text(words).to_owned() } else { preview::of_json(operation, words) }
 }
 
 /// The number of choices that a valid `n` asks for.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{Scan, ScanError, choices, excerpt};
+use super::{Scan, ScanError, choices};
 
 /// The longest boundary, as RFC 2046 has it.
 const MAX_BOUNDARY_BYTES: usize = 70;
@@ -52,13 +52,14 @@ pub(super) fn scan(content_type: &str, body: &[u8]) -> Result<Scan, ScanError> {
     if model_text.contains(char::is_control) {
         return Err(ScanError::field("model", "must have no control characters"));
     }
+    text("prompt", &prompt)?;
     let n_text = text("n", &n)?;
     Ok(Scan {
         model: Some(model_text.to_owned()).filter(|model| !model.is_empty()),
         stream: flag(text("stream", &stream)?)?,
         choices: if n_text.is_empty() { 1 } else { choices(n_text.parse().ok())? },
-        preview: excerpt::of_text(text("prompt", &prompt)?).to_owned(),
         model_span: model,
+        words_span: prompt,
         multipart: true,
         ..Scan::default()
     })

@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::excerpt;
-use super::json::Fields;
 
 /// How many elements of a list are looked at, from its end. Bounds the memory that a list of very many takes.
 const LOOK_BACK: usize = 256;
@@ -61,47 +60,46 @@ struct Part<'a> {
     text: &'a RawValue,
 }
 
-/// The first characters of the last user text of a JSON body.
-pub(super) fn of_json(operation: Operation, fields: &Fields<'_>) -> String {
+/// The first characters of the last user text in the JSON in which an operation has it.
+pub(super) fn of_json(operation: Operation, words: &str) -> String {
     let preview = match operation {
-        Operation::ChatCompletions | Operation::Messages | Operation::CountTokens => {
-            fields.messages.and_then(of_messages)
-        }
-        Operation::Responses => {
-            fields.input.and_then(|input| excerpt::of_json(input).or_else(|| of_messages(input)))
-        }
-        Operation::Embeddings | Operation::Moderations | Operation::Speech => fields.input.and_then(of_input),
-        _ => fields.prompt.and_then(of_input),
+        Operation::ChatCompletions | Operation::Messages | Operation::CountTokens => of_messages(words),
+        Operation::Responses => excerpt::of_json(words).or_else(|| of_messages(words)),
+        _ => of_input(words),
     };
     preview.unwrap_or_default()
 }
 
-fn of_messages(messages: &RawValue) -> Option<String> {
-    let LastElements(messages) = serde_json::from_str(messages.get()).ok()?;
+fn of_messages(messages: &str) -> Option<String> {
+    let LastElements(messages) = serde_json::from_str(messages).ok()?;
     messages
         .into_iter()
         .rev()
         .filter_map(|message| serde_json::from_str::<Message<'_>>(message.get()).ok())
         .filter(|message| message.role == "user")
-        .find_map(|message| excerpt::of_json(message.content).or_else(|| of_parts(message.content)))
+        .find_map(|message| {
+            let content = message.content.get();
+            excerpt::of_json(content).or_else(|| of_parts(content))
+        })
 }
 
-fn of_parts(parts: &RawValue) -> Option<String> {
-    let LastElements(parts) = serde_json::from_str(parts.get()).ok()?;
+fn of_parts(parts: &str) -> Option<String> {
+    let LastElements(parts) = serde_json::from_str(parts).ok()?;
     parts
         .into_iter()
         .rev()
         .filter_map(|part| serde_json::from_str::<Part<'_>>(part.get()).ok())
-        .find_map(|part| excerpt::of_json(part.text))
+        .find_map(|part| excerpt::of_json(part.text.get()))
 }
 
 /// A text, or the first of several.
-fn of_input(input: &RawValue) -> Option<String> {
+fn of_input(input: &str) -> Option<String> {
     excerpt::of_json(input).or_else(|| {
-        let elements = input.get().strip_prefix('[')?;
+        let elements = input.strip_prefix('[')?;
         let first: &RawValue = serde_json::Deserializer::from_str(elements).into_iter().next()?.ok()?;
-        excerpt::of_json(first).or_else(|| {
-            serde_json::from_str::<Part<'_>>(first.get()).ok().and_then(|part| excerpt::of_json(part.text))
+        excerpt::of_json(first.get()).or_else(|| {
+            let part: Part<'_> = serde_json::from_str(first.get()).ok()?;
+            excerpt::of_json(part.text.get())
         })
     })
 }

@@ -3,12 +3,16 @@ use proptest::prelude::*;
 use rungate_core::operation::Operation;
 use serde_json::{Map, Value, json};
 
-use super::{Scan, ScanError, rewrite, scan};
+use super::{Scan, ScanError, preview, rewrite, scan};
 
 const FORM: &str = "multipart/form-data; boundary=xyz";
 
 fn chat(body: &str) -> Result<Scan, ScanError> {
     scan(Operation::ChatCompletions, Some("application/json"), body.as_bytes())
+}
+
+fn previewed(operation: Operation, body: &str) -> String {
+    preview(operation, &scan(operation, None, body.as_bytes()).unwrap(), body.as_bytes())
 }
 
 fn message(outcome: Result<Scan, ScanError>) -> String {
@@ -33,11 +37,11 @@ fn finds_what_matters_of_a_chat() {
         "stream_options":{"include_usage":true}, "tools":[{"model":"not this"}]}"#;
     let scan = chat(body).unwrap();
     assert_eq!(scan.model.as_deref(), Some("gpt-4o"));
-    assert_eq!(&body[scan.model_span.unwrap()], "\"gpt-4o\"");
-    assert_eq!(&body[scan.stream_options_span.unwrap()], r#"{"include_usage":true}"#);
+    assert_eq!(&body[scan.model_span.clone().unwrap()], "\"gpt-4o\"");
+    assert_eq!(&body[scan.stream_options_span.clone().unwrap()], r#"{"include_usage":true}"#);
     assert!(scan.stream && scan.include_usage && !scan.multipart);
     assert_eq!(scan.choices, 2);
-    assert_eq!(scan.preview, "hi");
+    assert_eq!(preview(Operation::ChatCompletions, &scan, body.as_bytes()), "hi");
 }
 
 #[test]
@@ -137,13 +141,13 @@ fn no_nesting_is_too_deep() {
         for field in ["x", "input", "prompt"] {
             for operation in [Operation::Responses, Operation::Completions] {
                 let body = format!(r#"{{"{field}":{bomb}}}"#);
-                assert_eq!(scan(operation, None, body.as_bytes()).unwrap().preview, "");
+                assert_eq!(previewed(operation, &body), "");
             }
         }
         let outcome = chat(&format!(r#"{{"messages":[],"stream_options":{{"a":{bomb}}}}}"#));
         assert!(outcome.is_ok());
         let body = format!(r#"{{"messages":[{{"role":"user","content":{bomb}}}]}}"#);
-        assert_eq!(chat(&body).unwrap().preview, "");
+        assert_eq!(previewed(Operation::ChatCompletions, &body), "");
         assert!(chat(&open.repeat(deep)).is_err());
     }
 }
@@ -181,7 +185,7 @@ fn previews_the_last_user_text() {
         (Operation::Speech, json!({"input": "read this"}), "read this"),
         (Operation::ImageGenerations, json!({"prompt": "a cat"}), "a cat"),
     ] {
-        assert_eq!(scan(operation, None, body.to_string().as_bytes()).unwrap().preview, expected);
+        assert_eq!(previewed(operation, &body.to_string()), expected);
     }
 }
 
@@ -241,7 +245,8 @@ fn reads_the_fields_of_a_form() {
         assert_eq!(scan.model.as_deref(), Some("whisper-1"));
         assert_eq!(&body[scan.model_span.clone().unwrap()], "whisper-1");
         assert!(scan.stream && scan.multipart);
-        assert_eq!((scan.choices, scan.preview.as_str()), (3, "names"));
+        assert_eq!(scan.choices, 3);
+        assert_eq!(preview(Operation::ImageEdits, &scan, body.as_bytes()), "names");
     }
     let scan = transcription(&form(&[("file", "bytes")])).unwrap();
     assert_eq!((scan.model, scan.model_span, scan.choices), (None, None, 1));
