@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use rungate_core::time::Timestamp;
 
 use crate::contestant::{
-    Contestant, RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, Setup, Stage, agent_key, installed_peers, nginx,
-    rungate, serve,
+    Contestant, RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, Setup, Stage, agent_key, hyper, installed_peers,
+    nginx, rungate, serve,
 };
 use crate::control::OWNER_TOKEN;
 use crate::instructions;
@@ -184,17 +184,19 @@ fn workloads(stage: &Stage<'_>, suite: &mut Suite<'_>, notes: &mut Vec<String>) 
     let (rows, bodies, disk) = (rows?, bodies?, disk?);
     let (peers, left_out) = installed_peers(stage);
     notes.extend(left_out);
-    let nginx: Vec<&Contestant> = nginx.iter().collect();
+    let hyper = hyper(stage)?;
+    let yardsticks: Vec<&Contestant> = nginx.iter().chain([&hyper]).collect();
     let peers: Vec<&Contestant> = peers.iter().collect();
 
-    suite.closed(false, &[&nginx[..], &[&rows, &bodies], &peers].concat())?;
-    suite.closed(true, &[&nginx[..], &[&rows, &bodies], &peers].concat())?;
-    suite.latency(&[&nginx[..], &[&rows, &bodies, &disk], &peers].concat())?;
-    suite.first_byte(&[&nginx[..], &[&bodies], &peers].concat())?;
-    suite.chunks(&[&nginx[..], &[&bodies], &peers].concat())?;
+    suite.closed(false, &[&yardsticks[..], &[&rows, &bodies], &peers].concat())?;
+    suite.closed(true, &[&yardsticks[..], &[&rows, &bodies], &peers].concat())?;
+    suite.latency(&[&yardsticks[..], &[&rows, &bodies, &disk], &peers].concat())?;
+    suite.first_byte(&[&yardsticks[..], &[&bodies], &peers].concat())?;
+    suite.chunks(&[&yardsticks[..], &[&bodies], &peers].concat())?;
     drop(rows);
     drop(bodies);
     drop(disk);
+    drop(hyper);
     open_streams(stage, suite)
 }
 

@@ -17,6 +17,7 @@ pub mod machine;
 pub mod pipeline;
 pub mod process;
 pub mod prompt;
+pub mod proxy;
 pub mod random;
 pub mod reads;
 pub mod report;

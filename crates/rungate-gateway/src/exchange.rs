@@ -141,9 +141,8 @@ impl Exchange {
 
     /// Writes the opening: from here on money can be spent.
     pub async fn open(&mut self) -> Result<(), JournalError> {
-        let entry = Entry::Opened { record: self.record.clone(), request: self.request.take() };
-        self.keeper.journal.append(entry).await?;
-        Ok(())
+        let request = self.request.take();
+        self.keeper.journal.open_exchange(&self.record, request).await.map(drop)
     }
 
     /// The request is on its way to the provider.

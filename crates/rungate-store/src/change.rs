@@ -43,6 +43,10 @@ pub(crate) fn gather(entries: &[&Sequenced], repeated: &mut HashSet<Sequence>) -
                 change.request.clone_from(request);
             }
             Entry::Closed { request, response, .. } if change.closed.is_none() => {
+                if let Some(opening) = &sequenced.opening {
+                    change.opened = Some(opening.sequence);
+                    change.request.clone_from(&opening.request);
+                }
                 change.closed = Some(sequenced.sequence);
                 change.last = sequenced.clone();
                 change.request = request.clone().or(change.request.take());

@@ -3,6 +3,7 @@
 mod generate;
 mod load;
 mod pipeline;
+mod proxy;
 mod read;
 mod report;
 mod run;
@@ -24,6 +25,7 @@ enum Command {
     Generate(generate::Command),
     Read(read::Command),
     Pipeline(pipeline::Command),
+    Proxy(proxy::Command),
 }
 
 /// Runs the command that was asked for.
@@ -36,6 +38,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Generate(command) => command.run(),
         Command::Read(command) => command.run(),
         Command::Pipeline(command) => command.run(),
+        Command::Proxy(command) => command.run(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is measured. All run at the same time and take turns, so that each sees the same machine.
 
+mod hyper;
 mod nginx;
 mod peers;
 mod rungate;
@@ -14,12 +15,15 @@ use anyhow::{Result, bail};
 use crate::cpu::{self, Usage};
 use crate::process::Service;
 
+pub use hyper::hyper;
 pub use nginx::nginx;
 pub use peers::installed_peers;
 pub use rungate::{RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, Setup, agent_key, rungate, serve};
 
 /// The yardstick.
 pub const NGINX: &str = "nginx";
+/// The HTTP libraries that Rungate stands on, with nothing on top.
+pub const HYPER: &str = "hyper, plain proxy";
 
 /// Below this much work in a tenth of a second, a process does nothing but wait.
 const IDLE_NANOS: u64 = 2_000_000;

@@ -59,6 +59,15 @@ impl Entry {
     }
 }
 
+/// What is left of an opening once the closing is there, whose record has everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// Its place.
+    pub sequence: Sequence,
+    /// The request's body.
+    pub request: Option<Body>,
+}
+
 /// An entry with its place in the journal. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequenced {
@@ -66,6 +75,8 @@ pub struct Sequenced {
     pub sequence: Sequence,
     /// The entry.
     pub entry: Arc<Entry>,
+    /// The opening that goes with this closing, where it needs no entry of its own: both come at once.
+    pub opening: Option<Opening>,
     /// Its record as the journal has it: JSON, serialised once for journal and log.
     pub json: Arc<str>,
 }
@@ -78,6 +89,6 @@ impl Sequenced {
     pub fn new(sequence: Sequence, entry: impl Into<Arc<Entry>>) -> Result<Self, serde_json::Error> {
         let entry = entry.into();
         let json = serde_json::to_string(entry.record())?.into();
-        Ok(Self { sequence, entry, json })
+        Ok(Self { sequence, entry, opening: None, json })
     }
 }

@@ -10,14 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::Journal;
 
-/// The log commits this many entries at once.
-const GROUP_ENTRIES: usize = 256;
+/// The log commits this many entries at once: what a commit costs is shared by all of them, and pages that many of them change
+/// are written once.
+const GROUP_ENTRIES: usize = 2048;
 
-/// How long a smaller group is waited for, unless somebody waits for the log.
-const GATHER: Duration = Duration::from_millis(20);
+/// How long a smaller group is waited for, unless somebody waits for the log. Long enough for groups to be large under load:
+/// a drain that takes turns with the threads that serve costs both what their caches held.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// Bytes of entries held in memory at once.
-const READ_BYTES: usize = 4 << 20;
+const READ_BYTES: usize = 8 << 20;
 
 /// Pauses between tries while the log fails: doubled from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -83,7 +85,7 @@ async fn step(journal: &Arc<Journal>, log: &dyn Log) -> Result<usize, StoreError
 
 /// Takes what is in memory, and reads the rest on a thread that may wait for the disk.
 async fn read(journal: &Arc<Journal>) -> Result<Vec<Sequenced>, StoreError> {
-    if let Some(entries) = journal.remembered(journal.applied(), READ_BYTES) {
+    if let Some(entries) = journal.remembered(journal.applied(), GROUP_ENTRIES, READ_BYTES) {
         return Ok(entries);
     }
     let reading = Arc::clone(journal);

@@ -94,14 +94,28 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Serialises the record and takes the checksums.
+    /// An opening.
+    pub(super) fn opening(record: &ExchangeRecord, request: Option<&'a Body>) -> io::Result<Self> {
+        Self::new(true, record, request, None)
+    }
+
+    /// Any entry.
     pub(super) fn encode(entry: &'a Entry) -> io::Result<Self> {
-        let (opens, record, request, response) = match entry {
-            Entry::Opened { record, request } => (true, record, request.as_ref(), None),
+        match entry {
+            Entry::Opened { record, request } => Self::opening(record, request.as_ref()),
             Entry::Closed { record, request, response } => {
-                (false, record, request.as_ref(), response.as_ref())
+                Self::new(false, record, request.as_ref(), response.as_ref())
             }
-        };
+        }
+    }
+
+    /// Serialises the record and takes the checksums.
+    fn new(
+        opens: bool,
+        record: &ExchangeRecord,
+        request: Option<&'a Body>,
+        response: Option<&'a Body>,
+    ) -> io::Result<Self> {
         let flags = body_flags(request) | body_flags(response) << RESPONSE_SHIFT;
         let request = request.map_or(&[][..], |body| &body.bytes);
         let response = response.map_or(&[][..], |body| &body.bytes);
@@ -294,7 +308,8 @@ pub(super) fn decode(frame: &Bytes) -> Result<Sequenced, FrameError> {
         let response = body(header.flags >> RESPONSE_SHIFT, || frame.slice(request_end..));
         Entry::Closed { record, request, response }
     };
-    Ok(Sequenced { sequence: Sequence(header.sequence), entry: Arc::new(entry), json: Arc::from(json) })
+    let sequence = Sequence(header.sequence);
+    Ok(Sequenced { sequence, entry: Arc::new(entry), opening: None, json: Arc::from(json) })
 }
 
 fn body(flags: u16, bytes: impl FnOnce() -> Bytes) -> Option<Body> {

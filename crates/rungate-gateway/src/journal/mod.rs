@@ -31,7 +31,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rungate_core::exchange::{Entry, Sequence, Sequenced};
+use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::ExchangeId;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -41,6 +41,7 @@ use frame::Frame;
 use reserve::Reserve;
 pub use segment::Damage;
 use syncer::Synced;
+use tail::Content;
 use writer::Writer;
 
 /// When an append counts as done.
@@ -163,6 +164,10 @@ impl Journal {
     /// marked as truncated, where only the record still fits.
     pub async fn append(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
         let sequence = self.append_now(entry)?;
+        self.wait_durable(sequence).await
+    }
+
+    async fn wait_durable(&self, sequence: Sequence) -> Result<Sequence, JournalError> {
         if self.durability == Durability::Disk {
             self.wait_synced(sequence).await?;
         }
@@ -172,10 +177,27 @@ impl Journal {
     /// As [`Journal::append`], without waiting for the disk: for a destructor.
     pub fn append_now(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
         let entry = entry.into();
-        let frame = Frame::encode(&entry)?;
+        self.write(&Frame::encode(&entry)?, Content::of(&entry))
+    }
+
+    /// As [`Journal::append`], of an opening whose record goes on to change.
+    pub async fn open_exchange(
+        &self,
+        record: &ExchangeRecord,
+        request: Option<Body>,
+    ) -> Result<Sequence, JournalError> {
+        let sequence = {
+            let frame = Frame::opening(record, request.as_ref())?;
+            // The body is counted, not copied.
+            self.write(&frame, Content::Opened { exchange: record.id, request: request.clone() })?
+        };
+        self.wait_durable(sequence).await
+    }
+
+    fn write(&self, frame: &Frame<'_>, content: Content) -> Result<Sequence, JournalError> {
         let mut writer = self.shared.lock();
         let was_dirty = writer.is_dirty();
-        let sequence = writer.append(&entry, &frame)?;
+        let sequence = writer.append(frame, content)?;
         drop(writer);
         if !was_dirty {
             self.shared.dirty.notify_one();
@@ -203,9 +225,11 @@ impl Journal {
         self.shared.lock().ensure_after(sequence.0);
     }
 
-    /// As [`Journal::read`], of what is still in memory; `None` when it has to be read.
-    fn remembered(&self, after: Sequence, max_bytes: usize) -> Option<Vec<Sequenced>> {
-        self.shared.lock().remembered(after.0, max_bytes as u64)
+    /// As [`Journal::read`], of what is still in memory and of at most `max_entries`; `None` when it has to be read. An
+    /// opening whose closing is among them comes with it.
+    fn remembered(&self, after: Sequence, max_entries: usize, max_bytes: usize) -> Option<Vec<Sequenced>> {
+        let remembered = self.shared.lock().tail().read(after.0, max_entries, max_bytes as u64)?;
+        tail::gather(remembered)
     }
 
     /// Entries after `after`, in order, until `max_bytes` are gathered (at least one, if there is one).

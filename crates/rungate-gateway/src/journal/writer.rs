@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rungate_core::exchange::{Entry, Sequence, Sequenced};
+use rungate_core::exchange::Sequence;
 use rungate_core::id::ExchangeId;
 
 use super::disk::{Allocation, Disk, is_out_of_room, write_all};
@@ -15,7 +15,7 @@ use super::frame::{Bodies, Frame, MAX_FRAME_BYTES};
 use super::reserve::{Reserve, SLICE_BYTES};
 use super::scan::Located;
 use super::segment::{self, Loaded, Segment};
-use super::tail::Tail;
+use super::tail::{Content, Tail};
 use super::{JournalConfig, JournalError};
 
 /// What is held for a closing beside twice the opening's record: attempts, decisions, previews and the error text are
@@ -116,14 +116,14 @@ impl Writer {
     }
 
     /// Appends a frame, or leaves the journal as it was.
-    pub(super) fn append(&mut self, entry: &Arc<Entry>, frame: &Frame<'_>) -> Result<Sequence, JournalError> {
+    pub(super) fn append(&mut self, frame: &Frame<'_>, content: Content) -> Result<Sequence, JournalError> {
         if let Some(reason) = &self.stopped {
             return Err(io::Error::other(reason.clone()).into());
         }
         let (sequence, bodies) =
             if frame.opens { self.append_opening(frame)? } else { self.append_closing(frame)? };
         if bodies == Bodies::Kept {
-            self.tail.push(sequence.0, entry, frame);
+            self.tail.push(sequence.0, frame.json(), content);
         } else {
             self.tail.skip(sequence.0);
         }
@@ -321,9 +321,9 @@ impl Writer {
         self.segments.iter().find_map(|segment| segment.frames.front()).map(|frame| frame.sequence)
     }
 
-    /// Entries after `after` that are still in memory; `None` when some are not.
-    pub(super) fn remembered(&self, after: u64, max_bytes: u64) -> Option<Vec<Sequenced>> {
-        self.tail.read(after, max_bytes)
+    /// The end of the journal in memory.
+    pub(super) const fn tail(&self) -> &Tail {
+        &self.tail
     }
 
     /// Where the frames after `after` lie, by file, until `max_bytes` are gathered (at least one, if there is one).

@@ -46,15 +46,15 @@ async fn entries_reach_the_log_in_groups_and_leave_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let (journal, log) = (open(&config), Arc::new(FakeLog::default()));
-    for number in 0..600 {
-        journal.append_now(opened(number, 1_000)).unwrap();
+    for number in 0..2_500 {
+        journal.append_now(opened(number, 10)).unwrap();
     }
     let (draining, shutdown) = spawn(&journal, &log);
     assert!(journal.wait_applied(journal.last(), PATIENCE).await);
-    assert_eq!(log.batches(), [256, 256, 88]);
-    let later = journal.append_now(closed(0, 1_000)).unwrap();
+    assert_eq!(log.batches(), [2_048, 452]);
+    let later = journal.append_now(closed(0, 10)).unwrap();
     assert!(journal.wait_applied(later, PATIENCE).await);
-    assert_eq!(log.applications(), (1..=601).collect::<Vec<_>>());
+    assert_eq!(log.applications(), (1..=2_501).collect::<Vec<_>>());
     assert_eq!((journal.undrained_entries(), segments(&config).len()), (0, 1));
     shutdown.cancel();
     draining.await.unwrap();
@@ -159,12 +159,12 @@ async fn recovery_that_is_killed_at_any_step_is_finished_by_the_next() {
         let config = config(folder.path());
         let log = FakeLog::default();
         let journal = open(&config);
-        for number in 0..600 {
+        for number in 0..2_500 {
             journal.append_now(opened(number, 10)).unwrap();
         }
         drop(journal);
         // Killed at the given call of the log, after or before it took effect.
-        let planned = 600_usize.div_ceil(256) + step / 2;
+        let planned = 2_500_usize.div_ceil(2_048) + step / 2;
         log.plan((0..planned).map(|_| Step::ApplyThenFail));
         if step % 2 == 0 {
             log.plan([Step::Fail(StoreError::Unavailable("killed".to_owned()))]);
@@ -174,11 +174,11 @@ async fn recovery_that_is_killed_at_any_step_is_finished_by_the_next() {
             tries += 1;
             assert!(tries < 20);
         }
-        assert_eq!(outcomes(&log), vec![Outcome::Interrupted; 600]);
+        assert_eq!(outcomes(&log), vec![Outcome::Interrupted; 2_500]);
         let journal = open(&config);
         assert_eq!(recover::run(&journal, &log, &FixedClock).await.unwrap(), recover::Recovered::default());
-        // 600 openings, and one closing each.
-        assert_eq!(log.applications(), (1..=1_200).collect::<Vec<_>>());
+        // 2,500 openings, and one closing each.
+        assert_eq!(log.applications(), (1..=5_000).collect::<Vec<_>>());
     }
 }
 

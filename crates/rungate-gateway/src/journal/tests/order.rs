@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
-use rungate_core::exchange::{Body, Entry, Outcome, Sequence};
+use rungate_core::exchange::{Body, Entry, Opening, Outcome, Sequence, Sequenced};
 
 use super::{closed, config, open, opened, read_all, record, segments};
 use crate::journal::{Durability, Journal, JournalConfig};
@@ -56,10 +56,10 @@ proptest! {
         let read = read_all(&journal);
         // What this process appended it remembers, exactly as the files have it.
         let reopened = if reopen_at < entries.len() { reopen_at } else { 0 };
-        let remembered = journal.remembered(Sequence(reopened as u64), usize::MAX);
+        let remembered = journal.remembered(Sequence(reopened as u64), usize::MAX, usize::MAX);
         prop_assert_eq!(remembered.as_deref(), Some(&read[reopened..]));
         if let Some(before) = reopened.checked_sub(1) {
-            prop_assert_eq!(journal.remembered(Sequence(before as u64), usize::MAX), None);
+            prop_assert_eq!(journal.remembered(Sequence(before as u64), usize::MAX, usize::MAX), None);
         }
         prop_assert_eq!(read.iter().map(|entry| entry.sequence.0).collect::<Vec<_>>(),
             (1..=entries.len() as u64).collect::<Vec<_>>());
@@ -223,13 +223,36 @@ fn what_does_not_fit_into_memory_is_read_from_its_files() {
     for number in 1..=20 {
         journal.append_now(opened(number, 1 << 20)).unwrap();
     }
-    assert_eq!(journal.remembered(Sequence(0), usize::MAX), None);
-    let last = journal.remembered(Sequence(15), usize::MAX).unwrap();
+    assert_eq!(journal.remembered(Sequence(0), usize::MAX, usize::MAX), None);
+    let last = journal.remembered(Sequence(15), usize::MAX, usize::MAX).unwrap();
     assert_eq!(last, journal.read(Sequence(15), usize::MAX).unwrap());
     assert_eq!(last.len(), 5);
-    assert_eq!(journal.remembered(Sequence(15), 1).unwrap().len(), 1);
+    assert_eq!(journal.remembered(Sequence(15), usize::MAX, 1).unwrap().len(), 1);
     journal.release(Sequence(20));
-    assert_eq!(journal.remembered(Sequence(20), usize::MAX), Some(Vec::new()));
+    assert_eq!(journal.remembered(Sequence(20), usize::MAX, usize::MAX), Some(Vec::new()));
+}
+
+#[test]
+fn an_opening_comes_with_its_closing_where_both_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(&config(folder.path()));
+    for entry in [opened(1, 10), opened(2, 10), closed(1, 20), opened(3, 10), closed(2, 20)] {
+        journal.append_now(entry).unwrap();
+    }
+    let read = journal.read(Sequence(0), usize::MAX).unwrap();
+    let request_of = |entry: &Sequenced| match &*entry.entry {
+        Entry::Opened { request, .. } | Entry::Closed { request, .. } => request.clone(),
+    };
+    let with = |closing: usize, opening: usize| Sequenced {
+        opening: Some(Opening { sequence: read[opening].sequence, request: request_of(&read[opening]) }),
+        ..read[closing].clone()
+    };
+    let all = journal.remembered(Sequence(0), usize::MAX, usize::MAX).unwrap();
+    assert_eq!(all, [with(2, 0), read[3].clone(), with(4, 1)]);
+    // The group ends between the two: each is an entry of its own.
+    let group = journal.remembered(Sequence(0), 4, usize::MAX).unwrap();
+    assert_eq!(group, [read[1].clone(), with(2, 0), read[3].clone()]);
+    assert_eq!(journal.remembered(Sequence(4), 4, usize::MAX).unwrap(), [read[4].clone()]);
 }
 
 #[test]

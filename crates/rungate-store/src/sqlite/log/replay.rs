@@ -135,7 +135,7 @@ impl Replay {
         } else {
             Entry::Closed { record, request: None, response: None }
         };
-        Ok(Sequenced { sequence, entry: Arc::new(entry), json: json.into() })
+        Ok(Sequenced { sequence, entry: Arc::new(entry), opening: None, json: json.into() })
     }
 }
 

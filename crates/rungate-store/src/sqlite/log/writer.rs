@@ -142,7 +142,8 @@ impl LogWriter {
             if let Some((record, json)) = rows::closed_record(&rows, id)? {
                 tracing::warn!(%id, "an exchange whose closing the journal had lost counts as its day has it");
                 let entry = Entry::Closed { record: Box::new(record), request: None, response: None };
-                kept.insert(sequence, Sequenced { sequence, entry: Arc::new(entry), json: json.into() });
+                let entry = Arc::new(entry);
+                kept.insert(sequence, Sequenced { sequence, entry, opening: None, json: json.into() });
             }
         }
         Ok(kept)
