@@ -88,7 +88,7 @@ impl Sequenced {
     /// When the record cannot be serialised.
     pub fn new(sequence: Sequence, entry: impl Into<Arc<Entry>>) -> Result<Self, serde_json::Error> {
         let entry = entry.into();
-        let json = serde_json::to_string(entry.record())?.into();
+        let json = entry.record().to_json()?.into();
         Ok(Self { sequence, entry, opening: None, json })
     }
 }

@@ -3,6 +3,7 @@
 mod erasure;
 mod filter;
 mod frame;
+mod json;
 mod record;
 mod rollup;
 mod view;

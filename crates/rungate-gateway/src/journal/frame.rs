@@ -41,9 +41,6 @@ pub(super) const HEADER_BYTES: usize = 44;
 /// No frame is larger: two bodies of the largest kind and their record.
 pub(super) const MAX_FRAME_BYTES: u64 = 160 << 20;
 
-/// What a record takes as JSON, mostly.
-const RECORD_BYTES: usize = 2 << 10;
-
 const OPENED: u8 = 1;
 const CLOSED: u8 = 2;
 
@@ -120,10 +117,7 @@ impl<'a> Frame<'a> {
         let request = request.map_or(&[][..], |body| &body.bytes);
         let response = response.map_or(&[][..], |body| &body.bytes);
         let exchange = record.id;
-        let mut json = Vec::with_capacity(RECORD_BYTES);
-        serde_json::to_writer(&mut json, record)?;
-        let record =
-            String::from_utf8(json).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let record = record.to_json()?;
         let mut crc = crc32fast::Hasher::new();
         crc.update(record.as_bytes());
         let record_crc = crc.clone().finalize();

@@ -1,7 +1,8 @@
 //! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
 
 use rungate_core::exchange::{
-    Dimension, Entry, Erased, ExchangeFilter, Outcome, RollupOf, RollupQuery, Sequence, Subject,
+    Dimension, Entry, Erased, ExchangeFilter, Opening, Outcome, RollupOf, RollupQuery, Sequence, Sequenced,
+    Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::page::{Order, PageRequest};
@@ -18,6 +19,7 @@ macro_rules! log_suite {
             an_opening_is_pending_until_its_closing
             a_closing_without_opening_is_kept_whole
             an_exchange_opened_and_closed_in_one_batch_is_one_row
+            a_closing_that_brings_its_opening_is_as_both_apart
             what_was_applied_is_not_applied_again
             a_second_closing_changes_nothing
             times_come_back_to_the_microsecond
@@ -97,6 +99,27 @@ pub(crate) async fn an_exchange_opened_and_closed_in_one_batch_is_one_row(log: &
     assert_eq!(bodies, Bodies { request: Some(body("asked")), response: Some(body("answer")) });
     let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
     assert_eq!((run.open, run.totals.requests), (0, 1));
+}
+
+pub(crate) async fn a_closing_that_brings_its_opening_is_as_both_apart(log: &dyn Log) {
+    let mut record = exchange(1, OURS, at(0, 0));
+    record.attribution.run_id = Some(RunId::parse("run").unwrap());
+    let open = Entry::Opened { record: Box::new(opening(&record)), request: Some(body("asked")) };
+    let close =
+        Entry::Closed { record: Box::new(record.clone()), request: None, response: Some(body("answer")) };
+    let [apart @ .., closing] = &numbered(1, [open, close])[..] else { unreachable!() };
+    let brought = Opening { sequence: Sequence(1), request: Some(body("asked")) };
+    let together = Sequenced { opening: Some(brought), ..closing.clone() };
+    log.apply(&[together]).await.unwrap();
+    // As after a crash: read from the journal, where they are two.
+    log.apply(&[apart, std::slice::from_ref(closing)].concat()).await.unwrap();
+    assert_eq!(log.applied().await.unwrap(), Sequence(2));
+    assert_eq!(all_pages(log, &ExchangeFilter::default(), Order::Desc, 10).await, [record.clone()]);
+    let bodies = log.bodies(OURS, record.id).await.unwrap().unwrap();
+    assert_eq!(bodies, Bodies { request: Some(body("asked")), response: Some(body("answer")) });
+    let run = log.run(OURS, &RunId::parse("run").unwrap()).await.unwrap().unwrap();
+    assert_eq!((run.open, run.totals.requests), (0, 1));
+    assert_eq!(log.pending().await.unwrap(), []);
 }
 
 pub(crate) async fn what_was_applied_is_not_applied_again(log: &dyn Log) {
