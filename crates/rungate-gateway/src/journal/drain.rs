@@ -16,7 +16,7 @@ const GROUP_ENTRIES: usize = 2048;
 
 /// How long a smaller group is waited for, unless somebody waits for the log. Long enough for groups to be large under load:
 /// a drain that takes turns with the threads that serve costs both what their caches held.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Bytes of entries held in memory at once.
 const READ_BYTES: usize = 8 << 20;

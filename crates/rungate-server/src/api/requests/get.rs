@@ -35,6 +35,9 @@ pub async fn get(
     caller: Caller,
     Name(id): Name,
 ) -> Result<Response, ApiError> {
+    if let Some(row) = find::settled(&services, caller.workspace, &id).await? {
+        return Ok(ok(RequestDetail { request: row.into(), matches: 1 }));
+    }
     caught_up(&services).await;
     let (row, matches) = find::require(&services, caller.workspace, &id).await?;
     Ok(ok(RequestDetail { request: row.into(), matches }))
