@@ -185,7 +185,9 @@ pub(crate) fn key_of(
 }
 
 /// The form of [`encode`].
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// The form before, which did not have what was reserved for unknown costs.
+const FORM_WITHOUT_RESERVED: u8 = 1;
 
 /// Sums as they are kept: a byte for the form, then numbers of variable length, the latencies last and without the
 /// empty buckets at their end.
@@ -202,6 +204,7 @@ pub(crate) fn encode(sums: &Sums) -> Vec<u8> {
         sums.cached_input_tokens,
         sums.cache_write_tokens,
         sums.reasoning_tokens,
+        totals.unknown_cost_reserved.nanos().cast_unsigned(),
     ];
     let counts = sums.latency.counts();
     let end = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
@@ -220,7 +223,7 @@ pub(crate) fn encode(sums: &Sums) -> Vec<u8> {
 /// Reads what [`encode`] wrote.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Sums, StoreError> {
     let corrupt = || StoreError::Corrupt("the sums of a roll-up cannot be read".to_owned());
-    let [FORM, rest @ ..] = bytes else { return Err(corrupt()) };
+    let [form @ (FORM | FORM_WITHOUT_RESERVED), rest @ ..] = bytes else { return Err(corrupt()) };
     let mut numbers = Vec::with_capacity(24);
     let (mut number, mut shift) = (0_u64, 0_u32);
     for byte in rest {
@@ -232,7 +235,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Sums, StoreError> {
             (number, shift) = (0, 0);
         }
     }
-    let Some((plain, latency)) = numbers.split_first_chunk::<10>() else { return Err(corrupt()) };
+    if *form == FORM_WITHOUT_RESERVED && numbers.len() >= 10 {
+        numbers.insert(10, 0);
+    }
+    let Some((plain, latency)) = numbers.split_first_chunk::<11>() else { return Err(corrupt()) };
     if shift > 0 || latency.len() > LatencyHistogram::BUCKETS {
         return Err(corrupt());
     }
@@ -247,6 +253,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Sums, StoreError> {
         cached,
         written,
         reasoning,
+        reserved,
     ] = *plain;
     Ok(Sums {
         totals: Totals {
@@ -256,6 +263,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Sums, StoreError> {
             output_tokens: output,
             cost: NanoUsd::from_nanos(cost.cast_signed()),
             unknown_cost_requests,
+            unknown_cost_reserved: NanoUsd::from_nanos(reserved.cast_signed()),
             latency_ms,
         },
         cached_input_tokens: cached,
@@ -373,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn sums_are_read_as_they_were_written(
-            numbers in proptest::collection::vec(prop_oneof![any::<u64>(), 0_u64..300, Just(0)], 10),
+            numbers in proptest::collection::vec(prop_oneof![any::<u64>(), 0_u64..300, Just(0)], 11),
             counts in proptest::collection::vec(prop_oneof![any::<u64>(), Just(0)], 0..=LatencyHistogram::BUCKETS),
         ) {
             let sums = Sums {
@@ -384,6 +392,7 @@ mod tests {
                     output_tokens: numbers[3],
                     cost: NanoUsd::from_nanos(numbers[4].cast_signed()),
                     unknown_cost_requests: numbers[5],
+                    unknown_cost_reserved: NanoUsd::from_nanos(numbers[10].cast_signed()),
                     latency_ms: numbers[6],
                 },
                 cached_input_tokens: numbers[7],

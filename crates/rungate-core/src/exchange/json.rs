@@ -61,6 +61,7 @@ fn record(json: &mut Object<'_>, record: &ExchangeRecord) -> Written {
         usage_source,
         cost,
         cost_status,
+        reserved,
         price_snapshot_id,
         latency_ms,
         ttft_ms,
@@ -105,6 +106,7 @@ fn record(json: &mut Object<'_>, record: &ExchangeRecord) -> Written {
     json.value("usageSource", usage_source)?;
     json.some("cost", cost.as_ref())?;
     json.value("costStatus", cost_status)?;
+    json.some("reserved", reserved.as_ref())?;
     json.some_text("priceSnapshotId", price_snapshot_id.as_deref())?;
     json.some("latencyMs", latency_ms.as_ref())?;
     json.some("ttftMs", ttft_ms.as_ref())?;
@@ -459,6 +461,7 @@ mod tests {
             record.usage_source = UsageSource::Estimated;
             record.cost = self.some(NanoUsd::from_nanos(18_750));
             record.cost_status = CostStatus::Final;
+            record.reserved = self.some(NanoUsd::from_nanos(i64::MAX));
             record.price_snapshot_id = self.some_text();
             record.latency_ms = self.some(u64::MAX);
             record.ttft_ms = self.some(0);

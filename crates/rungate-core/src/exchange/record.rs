@@ -222,6 +222,9 @@ pub struct ExchangeRecord {
     pub cost: Option<NanoUsd>,
     /// What is known of the cost.
     pub cost_status: CostStatus,
+    /// The most it could cost, held in its budgets until it ended; absent where no budget applied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reserved: Option<NanoUsd>,
     /// The price list the cost was taken from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub price_snapshot_id: Option<String>,
@@ -294,6 +297,7 @@ impl ExchangeRecord {
             usage_source: UsageSource::Unknown,
             cost: None,
             cost_status: CostStatus::Pending,
+            reserved: None,
             price_snapshot_id: None,
             latency_ms: None,
             ttft_ms: None,
@@ -304,6 +308,11 @@ impl ExchangeRecord {
             preview_out: String::new(),
             response_id: None,
         }
+    }
+
+    /// What budgets count as spent: the cost, and where that is unknown, all that was reserved.
+    pub fn charged(&self) -> NanoUsd {
+        self.cost.or(self.reserved).unwrap_or_default()
     }
 
     /// Whether it has ended.

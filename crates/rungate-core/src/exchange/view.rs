@@ -23,6 +23,9 @@ pub struct Totals {
     pub cost: NanoUsd,
     /// Exchanges whose cost is unknown; not in the sum.
     pub unknown_cost_requests: u64,
+    /// Sum of what was reserved for those whose cost is unknown: budgets count it as spent.
+    #[serde(default)]
+    pub unknown_cost_reserved: NanoUsd,
     /// Sum of the latencies in milliseconds.
     pub latency_ms: u64,
 }
@@ -39,8 +42,14 @@ impl Totals {
             output_tokens: usage.output,
             cost: record.cost.unwrap_or_default(),
             unknown_cost_requests: u64::from(record.cost.is_none()),
+            unknown_cost_reserved: if record.cost.is_none() { record.charged() } else { NanoUsd::ZERO },
             latency_ms: record.latency_ms.unwrap_or(0),
         });
+    }
+
+    /// What budgets count as spent.
+    pub fn charged(&self) -> NanoUsd {
+        self.cost.saturating_add(self.unknown_cost_reserved)
     }
 
     /// Adds other totals.
@@ -52,6 +61,7 @@ impl Totals {
         add(&mut self.output_tokens, other.output_tokens);
         self.cost += other.cost;
         add(&mut self.unknown_cost_requests, other.unknown_cost_requests);
+        self.unknown_cost_reserved += other.unknown_cost_reserved;
         add(&mut self.latency_ms, other.latency_ms);
     }
 }

@@ -30,18 +30,23 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Opens or makes the data folder.
+    /// Opens or makes the data folder. After a failure nothing of it is held.
     pub async fn open(dir: &Path) -> Result<Self, StoreError> {
         let dir = dir.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(&dir)).await;
-        opened.map_err(|error| StoreError::Unavailable(error.to_string()))?
-    }
-
-    fn open_blocking(dir: &Path) -> Result<Self, StoreError> {
-        let folder = Arc::new(Folder::open(dir)?);
-        let catalog = Arc::new(catalog::SqliteCatalog::open(&folder)?);
-        let log = Arc::new(log::SqliteLog::open(&folder)?);
-        Ok(Self { catalog, log })
+        let opening = move || {
+            let folder = Arc::new(Folder::open(&dir)?);
+            let catalog = Arc::new(catalog::SqliteCatalog::open(&folder)?);
+            Ok::<_, StoreError>((catalog, log::SqliteLog::open(&folder)))
+        };
+        let opened = tokio::task::spawn_blocking(opening).await;
+        let (catalog, log) = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        match log {
+            Ok(log) => Ok(Self { catalog, log: Arc::new(log) }),
+            Err(error) => {
+                catalog.close().await;
+                Err(error)
+            }
+        }
     }
 
     /// The catalog.

@@ -32,11 +32,7 @@ pub async fn find(
 }
 
 /// The request that has our id `id` and has ended: nothing that is still on its way to the log can change it.
-pub async fn settled(
-    services: &Services,
-    workspace: WorkspaceId,
-    id: &str,
-) -> Result<Option<Row>, ApiError> {
+pub async fn settled(services: &Services, workspace: WorkspaceId, id: &str) -> Result<Option<Row>, ApiError> {
     let Ok(ours) = id.parse() else { return Ok(None) };
     let row = services.log.get(workspace, ours).await?;
     Ok(row.filter(|row| row.record.is_closed()))

@@ -127,7 +127,7 @@ pub struct RequestView {
     /// What is known of the cost: `pending`, `final`, `estimated` or `unknown`.
     #[schema(value_type = String)]
     pub cost_status: CostStatus,
-    /// Always null in this version.
+    /// The most it could cost, held in its budgets until it ended; null where no budget applied.
     pub reserved_nano_usd: Option<String>,
     /// The price list that the cost was taken from.
     pub price_snapshot_id: Option<String>,
@@ -342,7 +342,7 @@ impl From<Row> for RequestView {
             usage_source: record.usage_source,
             cost: record.cost.into(),
             cost_status: record.cost_status,
-            reserved_nano_usd: None,
+            reserved_nano_usd: record.reserved.map(|reserved| reserved.nanos().to_string()),
             price_snapshot_id: record.price_snapshot_id,
             cache_saved_nano_usd: None,
             latency_ms: record.latency_ms,

@@ -71,6 +71,7 @@ pub fn exchange(number: u8, minutes: u64) -> ExchangeRecord {
         usage_source: UsageSource::Reported,
         cost: Some(NanoUsd::from_nanos(12_000)),
         cost_status: CostStatus::Final,
+        reserved: None,
         price_snapshot_id: Some("snapshot".to_owned()),
         latency_ms: Some(812),
         ttft_ms: Some(700),

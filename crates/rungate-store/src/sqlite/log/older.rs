@@ -63,6 +63,7 @@ fn totals(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
         output_tokens: count(6)?,
         cost: NanoUsd::from_nanos(row.get(7)?),
         unknown_cost_requests: count(8)?,
+        unknown_cost_reserved: NanoUsd::ZERO,
         latency_ms: count(9)?,
     })
 }
