@@ -49,7 +49,9 @@ impl Book {
 
     fn change(&mut self, slot: usize, budget: &Budget) -> Vec<Notice> {
         let mut notices = Vec::new();
-        let Some(entry) = self.budgets.get_mut(slot) else { return notices };
+        let Some(entry) = self.budgets.get_mut(slot).filter(|entry| entry.budget != *budget) else {
+            return notices;
+        };
         let before = std::mem::replace(&mut entry.budget, budget.clone());
         let has_other_windows = before.window != budget.window || before.timezone != budget.timezone;
         let is_raised = budget.limit > before.limit;

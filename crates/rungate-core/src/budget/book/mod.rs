@@ -130,8 +130,8 @@ impl Book {
 
     /// Reserves `amount`, the most that the exchange can cost, on every account that applies to it, or on none.
     ///
-    /// Nothing is what a request costs that costs nothing: it always fits. An exchange reserves once; an attempt
-    /// that comes on top is reserved with [`Book::resize`].
+    /// An amount of zero always fits. An exchange reserves once; what a retry or fallback may cost on top is reserved
+    /// with [`Book::resize`], so that the exchange has one settlement, like its one closing.
     pub fn reserve(&mut self, spender: &Arc<Spender>, amount: NanoUsd) -> Result<Held, Refused> {
         let amount = amount.max(NanoUsd::ZERO);
         self.gather(spender);

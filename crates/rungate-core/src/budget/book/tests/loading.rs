@@ -98,3 +98,17 @@ fn a_window_can_be_loaded_before_it_begins() {
     load(&mut book, &wanted, 0, 0);
     assert!(reserve(&mut book, &tomorrow, 100).is_ok());
 }
+
+#[test]
+fn a_sum_that_was_on_its_way_when_the_limit_rose_is_asked_for_again() {
+    let (mut book, _, old, spender) = surprised();
+    book.put(&whole(200));
+    // It says that 100 was reported, which was of the limit before.
+    assert_eq!(book.load(&old, Past { spent: nano(100), cut: Sequence(0), notified: 100 }), Loaded::Unneeded);
+    let new = book.missing(&spender).remove(0);
+    let Loaded::Known(notices) = book.load(&new, Past { spent: nano(100), cut: Sequence(0), notified: 50 })
+    else {
+        panic!()
+    };
+    assert_eq!(percents(&notices), [0_u16; 0]);
+}

@@ -212,7 +212,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn w_050_no_interleaving_exceeds_a_limit_or_miscounts(steps in steps(true)) {

@@ -3,7 +3,6 @@
 mod loading;
 mod machine;
 mod model;
-mod race;
 mod rules;
 mod settling;
 
