@@ -70,6 +70,8 @@ uuid_id! {
     ExchangeId;
     /// A price override of a workspace.
     PriceOverrideId;
+    /// A budget.
+    BudgetId;
 }
 
 impl ExchangeId {

@@ -7,6 +7,7 @@
 
 pub mod activity;
 pub mod agent;
+pub mod budget;
 pub mod code;
 pub mod exchange;
 pub mod id;

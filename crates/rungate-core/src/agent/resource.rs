@@ -25,6 +25,8 @@ pub enum ResourceKind {
     Pat,
     /// [`crate::agent::PriceOverride`]
     PriceOverride,
+    /// [`crate::budget::Budget`]
+    Budget,
     /// [`crate::agent::PriceSnapshot`]
     PriceSnapshot,
     /// [`crate::agent::PriceSnapshotData`]
@@ -48,6 +50,7 @@ impl ResourceKind {
             Self::VirtualKey => "virtual_key",
             Self::Pat => "pat",
             Self::PriceOverride => "price_override",
+            Self::Budget => "budget",
             Self::PriceSnapshot => "price_snapshot",
             Self::PriceSnapshotData => "price_snapshot_data",
             Self::ActivePrices => "active_prices",
@@ -66,6 +69,7 @@ impl ResourceKind {
             Self::VirtualKey,
             Self::Pat,
             Self::PriceOverride,
+            Self::Budget,
             Self::PriceSnapshot,
             Self::PriceSnapshotData,
             Self::ActivePrices,
