@@ -7,6 +7,7 @@ use crate::exchange::{
     RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use crate::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use crate::money::NanoUsd;
 use crate::page::{Page, PageRequest};
 use crate::ports::catalog::StoreError;
 use crate::time::Day;
@@ -83,6 +84,10 @@ pub trait Log: Send + Sync {
 
     /// How many there are.
     async fn count(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<u64, StoreError>;
+
+    /// What budgets count as spent by closed exchanges of `filter`: their costs, and where one is unknown, what was reserved.
+    /// Looks at every row, so it is for few: those of one run, or of a part of an hour.
+    async fn charged(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<NanoUsd, StoreError>;
 
     /// The bodies of one exchange; `None` when there is no such exchange.
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError>;

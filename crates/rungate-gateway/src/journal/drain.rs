@@ -75,6 +75,7 @@ async fn gather(journal: &Journal) {
 async fn step(journal: &Arc<Journal>, log: &dyn Log) -> Result<usize, StoreError> {
     let entries = read(journal).await?;
     for group in entries.chunks(GROUP_ENTRIES) {
+        let _moving = journal.hold_drain().await;
         log.apply(group).await?;
         if let Some(last) = group.last() {
             journal.release(last.sequence);

@@ -104,6 +104,8 @@ struct Shared {
     appended: Notify,
     /// Somebody waits for the log to have what is there.
     wanted: Notify,
+    /// Held while entries are moved into the log.
+    moving: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -141,6 +143,7 @@ impl Journal {
             applied: watch::Sender::new(applied),
             appended: Notify::new(),
             wanted: Notify::new(),
+            moving: tokio::sync::Mutex::default(),
         });
         let syncing = Arc::clone(&shared);
         let syncer = std::thread::Builder::new()
@@ -274,6 +277,11 @@ impl Journal {
         self.shared.wanted.notify_one();
         let waiting = applied.wait_for(|applied| *applied >= sequence);
         matches!(tokio::time::timeout(patience, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Keeps the drain from moving anything into the log: what is there is what [`Journal::applied`] says, and no more.
+    pub async fn hold_drain(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.moving.lock().await
     }
 
     /// Waits until there is an entry that the log has not taken over. For one waiter at a time.

@@ -157,6 +157,7 @@ pub(crate) fn any_exchange(number: u64, workspace: WorkspaceId, random: &mut Ran
     record.kind = *random.pick(&[Kind::Chat, Kind::Message, Kind::Embedding]);
     record.cost =
         Some(i64::try_from(random.below(5_000)).unwrap()).filter(|cost| *cost > 500).map(NanoUsd::from_nanos);
+    record.reserved = random.maybe(NanoUsd::from_nanos(7_000));
     record.latency_ms = Some(random.below(2_000)).filter(|latency| *latency > 300);
     let usage = Usage { input: random.below(1_000), output: random.below(1_000), ..Usage::default() };
     record.usage = random.maybe(usage);

@@ -30,6 +30,7 @@ pub(crate) async fn check(log: &dyn Log, workspace: WorkspaceId, records: &[Exch
         assert_eq!(run.open, own.iter().filter(|record| !record.is_closed()).count() as u64);
         let filter = ExchangeFilter { run_ids: vec![run.run_id.clone()], ..ExchangeFilter::default() };
         assert_eq!(log.count(workspace, &filter).await.unwrap(), own.len() as u64);
+        assert_eq!(log.charged(workspace, &filter).await.unwrap(), run.totals.charged(), "{}", run.run_id);
         let mut by_model: BTreeMap<(String, String), Totals> = BTreeMap::new();
         for record in own.iter().filter(|record| record.is_closed()) {
             if let (Some(provider), Some(model)) = (&record.provider, &record.model) {

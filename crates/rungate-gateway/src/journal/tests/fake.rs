@@ -9,6 +9,7 @@ use rungate_core::exchange::{
     RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
@@ -123,6 +124,10 @@ impl Log for FakeLog {
     }
 
     async fn count(&self, _: WorkspaceId, _: &ExchangeFilter) -> Result<u64, StoreError> {
+        absent()
+    }
+
+    async fn charged(&self, _: WorkspaceId, _: &ExchangeFilter) -> Result<NanoUsd, StoreError> {
         absent()
     }
 

@@ -23,6 +23,7 @@ use rungate_core::exchange::{
     Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
@@ -121,6 +122,10 @@ impl Log for PostgresLog {
 
     async fn count(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<u64, StoreError> {
         self.reader.count(workspace, filter).await
+    }
+
+    async fn charged(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<NanoUsd, StoreError> {
+        self.reader.charged(workspace, filter).await
     }
 
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deadpool_postgres::GenericClient as _;
 use rungate_core::exchange::{ExchangeFilter, ExchangeRecord};
 use rungate_core::id::{ExchangeId, WorkspaceId};
+use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest, Position};
 use rungate_core::ports::{Bodies, Row, StoreError};
 use rungate_core::time::{Day, Timestamp};
@@ -19,6 +20,10 @@ use super::rows;
 use crate::filter;
 use crate::record::{decode_record, unsigned};
 use crate::sql::{Clause, Value, limit, order_by, position_uuid};
+
+/// What `ExchangeRecord::charged` says of closed exchanges, added up.
+const CHARGED: &str = "coalesce(sum(CASE WHEN e.closed_sequence IS NULL THEN 0 \
+     ELSE coalesce(e.cost, (e.record::json ->> 'reserved')::bigint, 0) END), 0)::bigint";
 
 const COLUMNS: &str = "e.record, e.created_at, e.request_length IS NOT NULL, e.response_length IS NOT NULL";
 
@@ -204,6 +209,26 @@ impl Reader {
         }
         search.finish();
         Ok(count)
+    }
+
+    /// See [`rungate_core::ports::Log::charged`].
+    pub async fn charged(
+        &self,
+        workspace: WorkspaceId,
+        filter: &ExchangeFilter,
+    ) -> Result<NanoUsd, StoreError> {
+        let select = Select::all(workspace, filter);
+        let search = self.search().await?;
+        let connection = search.connection()?;
+        let days = Days::read(connection).await?;
+        let mut charged = NanoUsd::ZERO;
+        for span in spans(&days, filter, None, Order::Desc) {
+            for row in select.query(connection, &span, CHARGED, "").await? {
+                charged += NanoUsd::from_nanos(column(&row, 0)?);
+            }
+        }
+        search.finish();
+        Ok(charged)
     }
 }
 

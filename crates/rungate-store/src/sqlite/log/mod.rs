@@ -24,6 +24,7 @@ use rungate_core::exchange::{
     Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
@@ -137,6 +138,11 @@ impl Log for SqliteLog {
     async fn count(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<u64, StoreError> {
         let filter = filter.clone();
         self.readers.run(move |reader, waiting| reader.count(waiting, workspace, &filter)).await
+    }
+
+    async fn charged(&self, workspace: WorkspaceId, filter: &ExchangeFilter) -> Result<NanoUsd, StoreError> {
+        let filter = filter.clone();
+        self.readers.run(move |reader, waiting| reader.charged(waiting, workspace, &filter)).await
     }
 
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError> {

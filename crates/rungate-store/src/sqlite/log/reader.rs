@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rungate_core::exchange::{ExchangeFilter, ExchangeRecord};
 use rungate_core::id::{ExchangeId, WorkspaceId};
+use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest, Position};
 use rungate_core::ports::{Bodies, Row, StoreError};
 use rungate_core::time::{Day, Timestamp};
@@ -24,6 +25,10 @@ use crate::{filter, record};
 /// Days that each reader keeps open: an id that says nothing of its day is looked for in every one of them, and opening
 /// a file takes some thirty times as long as looking into it.
 const OPEN_DAYS: usize = 40;
+
+/// What `ExchangeRecord::charged` says of closed exchanges, added up.
+const CHARGED: &str = "coalesce(sum(CASE WHEN e.closed_sequence IS NULL THEN 0 \
+     ELSE coalesce(e.cost, CAST(e.record ->> '$.reserved' AS INTEGER), 0) END), 0)";
 
 const COLUMNS: &str = "e.record, e.created_at, e.request_length IS NOT NULL, e.response_length IS NOT NULL";
 
@@ -182,6 +187,27 @@ impl Reader {
             count += found.map_or(0, unsigned);
         }
         Ok(count)
+    }
+
+    /// See [`rungate_core::ports::Log::charged`].
+    pub fn charged(
+        &mut self,
+        waiting: &Waiting,
+        workspace: WorkspaceId,
+        filter: &ExchangeFilter,
+    ) -> Result<NanoUsd, StoreError> {
+        let select = Select::all(workspace, filter);
+        let sql = select.sql(CHARGED, "");
+        let mut charged = NanoUsd::ZERO;
+        for day in self.matching_days(filter, None, Order::Desc) {
+            waiting.check()?;
+            let of_day: Option<i64> = self.on(day, |connection, _| {
+                let mut statement = connection.prepare_cached(&sql).or_store()?;
+                statement.query_row(select.values(), |row| row.get(0)).or_store()
+            })?;
+            charged += NanoUsd::from_nanos(of_day.unwrap_or(0));
+        }
+        Ok(charged)
     }
 
     /// Days that may have exchanges of `filter` from a page's start on.
