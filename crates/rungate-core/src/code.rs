@@ -90,6 +90,10 @@ codes! {
     InvalidParameter = "invalid_parameter", 400, InvalidRequest, false;
     /// Run tracking is on and no run id was sent.
     RunIdRequired = "run_id_required", 400, InvalidRequest, false;
+    /// A policy wants an agent id and none was sent.
+    AgentIdRequired = "agent_id_required", 400, InvalidRequest, false;
+    /// A policy wants a session id and none was sent.
+    SessionIdRequired = "session_id_required", 400, InvalidRequest, false;
     /// A control request breaks a rule; `details.fields` says which.
     InvalidRequest = "invalid_request", 400, InvalidRequest, false;
     /// A cursor that this server did not make, or that belongs to another list.
@@ -118,6 +122,10 @@ codes! {
     ModelNotAllowed = "model_not_allowed", 403, Permission, false;
     /// The key or agent may not use this provider.
     ProviderNotAllowed = "provider_not_allowed", 403, Permission, false;
+    /// A policy does not allow the client's address.
+    IpNotAllowed = "ip_not_allowed", 403, Permission, false;
+    /// A policy refuses the request; `details` says which.
+    PolicyDenied = "policy_denied", 403, Permission, false;
     /// The agent header contradicts the key's agent.
     AgentMismatch = "agent_mismatch", 403, Permission, false;
     /// An unknown agent where self-reported agents are forbidden.
@@ -156,6 +164,10 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, InvalidRequest, false;
     /// Too many requests.
     RateLimitExceeded = "rate_limit_exceeded", 429, RateLimit, true;
+    /// The run has used up its requests or its time.
+    RunLimitReached = "run_limit_reached", 429, InsufficientQuota, false;
+    /// The run sends the same input again and again.
+    LoopDetected = "loop_detected", 429, InsufficientQuota, false;
     /// The gateway failed.
     InternalError = "internal_error", 500, Server, true;
     /// The provider could not be reached.

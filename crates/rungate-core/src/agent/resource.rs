@@ -23,6 +23,10 @@ pub enum ResourceKind {
     VirtualKey,
     /// [`crate::agent::Pat`]
     Pat,
+    /// [`crate::policy::Policy`]
+    Policy,
+    /// [`crate::policy::PolicyVersion`]
+    PolicyVersion,
     /// [`crate::agent::PriceOverride`]
     PriceOverride,
     /// [`crate::agent::PriceSnapshot`]
@@ -47,6 +51,8 @@ impl ResourceKind {
             Self::Agent => "agent",
             Self::VirtualKey => "virtual_key",
             Self::Pat => "pat",
+            Self::Policy => "policy",
+            Self::PolicyVersion => "policy_version",
             Self::PriceOverride => "price_override",
             Self::PriceSnapshot => "price_snapshot",
             Self::PriceSnapshotData => "price_snapshot_data",
@@ -65,6 +71,8 @@ impl ResourceKind {
             Self::Agent,
             Self::VirtualKey,
             Self::Pat,
+            Self::Policy,
+            Self::PolicyVersion,
             Self::PriceOverride,
             Self::PriceSnapshot,
             Self::PriceSnapshotData,
