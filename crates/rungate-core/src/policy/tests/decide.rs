@@ -69,7 +69,7 @@ fn request_limits_refuse_or_clamp() {
 fn w_052_run_limits_require_ids_and_end_runs_and_loops() {
     let now = facts().now;
     let recent = [(now.minus(Duration::from_secs(5)), 7), (now.minus(Duration::from_secs(50)), 7), (now, 8)];
-    let run = RunFacts { requests: 10, age: Duration::from_secs(60), input_hash: 7, recent: &recent };
+    let run = RunFacts { requests: 10, age: Duration::from_mins(1), input_hash: 7, recent: &recent };
     let in_run = Facts { run: Some(run), ..facts() };
     assert_eq!(code("run_limits", json!({"requireRunId": true}), &facts()), Some(Code::RunIdRequired));
     assert_eq!(code("run_limits", json!({"requireRunId": true}), &in_run), None);

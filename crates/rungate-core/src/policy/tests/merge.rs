@@ -31,7 +31,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     (config(), target, 0_u16..=1_000, any::<bool>()).prop_map(
         |((rule_type, config), target, priority, logs)| {
             let mode = if logs { Mode::LogOnly } else { Mode::Enforce };
-            Policy { target, priority, mode, ..policy(0, rule_type, config) }
+            Policy { mode, priority, target, ..policy(0, rule_type, config) }
         },
     )
 }
