@@ -11,7 +11,7 @@ use regex::{Regex, RegexBuilder};
 
 /// At most this many matches of an operator's pattern are looked for in one text; from there on all of it counts as
 /// one match, so that no pattern takes more than linear time.
-const MAX_MATCHES: usize = 1_000;
+const MAX_MATCHES: usize = 256;
 const MAX_PATTERN_BYTES: usize = 1_000;
 
 /// Finds one kind of data.
