@@ -90,6 +90,10 @@ codes! {
     InvalidParameter = "invalid_parameter", 400, InvalidRequest, false;
     /// Run tracking is on and no run id was sent.
     RunIdRequired = "run_id_required", 400, InvalidRequest, false;
+    /// A policy wants an agent id and none was sent.
+    AgentIdRequired = "agent_id_required", 400, InvalidRequest, false;
+    /// A policy wants a session id and none was sent.
+    SessionIdRequired = "session_id_required", 400, InvalidRequest, false;
     /// A control request breaks a rule; `details.fields` says which.
     InvalidRequest = "invalid_request", 400, InvalidRequest, false;
     /// A cursor that this server did not make, or that belongs to another list.
@@ -118,6 +122,14 @@ codes! {
     ModelNotAllowed = "model_not_allowed", 403, Permission, false;
     /// The key or agent may not use this provider.
     ProviderNotAllowed = "provider_not_allowed", 403, Permission, false;
+    /// A policy does not allow the client's address.
+    IpNotAllowed = "ip_not_allowed", 403, Permission, false;
+    /// No price is known of the model, and a hard budget covers the request.
+    UnpricedModel = "unpriced_model", 403, Permission, false;
+    /// Nothing bounds what the request may cost, and a hard budget covers it.
+    UnboundedCost = "unbounded_cost", 403, Permission, false;
+    /// A policy refuses the request; `details` says which.
+    PolicyDenied = "policy_denied", 403, Permission, false;
     /// The agent header contradicts the key's agent.
     AgentMismatch = "agent_mismatch", 403, Permission, false;
     /// An unknown agent where self-reported agents are forbidden.
@@ -156,6 +168,14 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, InvalidRequest, false;
     /// Too many requests.
     RateLimitExceeded = "rate_limit_exceeded", 429, RateLimit, true;
+    /// What is left of a budget does not hold what the request may cost.
+    BudgetExhausted = "budget_exhausted", 429, InsufficientQuota, false;
+    /// The request would fit its budget once requests in flight have settled.
+    BudgetReserved = "budget_reserved", 429, InsufficientQuota, true;
+    /// The run has used up its requests or its time.
+    RunLimitReached = "run_limit_reached", 429, InsufficientQuota, false;
+    /// The run sends the same input again and again.
+    LoopDetected = "loop_detected", 429, InsufficientQuota, false;
     /// The gateway failed.
     InternalError = "internal_error", 500, Server, true;
     /// The provider could not be reached.
@@ -176,6 +196,10 @@ codes! {
     ProviderQuotaExhausted = "provider_quota_exhausted", 502, Server, false;
     /// The provider's address resolves to one that may not be connected to.
     EgressDenied = "egress_denied", 502, Server, false;
+    /// What a budget has spent before cannot be read now.
+    BudgetUnavailable = "budget_unavailable", 503, Server, true;
+    /// A policy of the workspace cannot be read.
+    PolicyUnavailable = "policy_unavailable", 503, Server, true;
     /// The exchange could not be made durable; nothing was sent to the provider.
     JournalUnavailable = "journal_unavailable", 503, Server, true;
     /// The gateway holds as much as it may; nothing was sent to the provider.

@@ -68,6 +68,8 @@ uuid_id! {
     PatId;
     /// One exchange: our handling of one HTTP request. A UUIDv7 whose time is the exchange's start; it picks the log partition.
     ExchangeId;
+    /// A policy.
+    PolicyId;
     /// A price override of a workspace.
     PriceOverrideId;
     /// A budget.

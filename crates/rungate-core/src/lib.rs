@@ -15,6 +15,7 @@ pub mod keyring;
 pub mod money;
 pub mod operation;
 pub mod page;
+pub mod policy;
 pub mod ports;
 pub mod secret;
 pub mod time;

@@ -1,62 +1,54 @@
 //! Masks secrets and personal data in text that is kept.
 //!
 //! Used where a workspace, an agent or a header asks for `redacted` bodies, on the copy that is kept and never on what
-//! is forwarded. What is looked for: e-mail addresses, payment card numbers (by their check digit), and credentials
-//! in the well-known shapes of providers, clouds and our own tokens.
+//! is forwarded. What is looked for are all detectors of [`rungate_core::policy`]. In JSON, and in the events of a
+//! stream, only string values change; any other text is masked wherever something is found.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use regex::bytes::Regex;
-
-const MASK: &[u8] = b"[redacted]";
-
-/// One pattern for all, so that a text is read once. Group `card` needs its check digit looked at.
-static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let email = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}";
-    let card = r"(?P<card>\b\d(?:[ -]?\d){12,18}\b)";
-    let key = r"\b(?:sk|rk|pk|vk|xai|gsk|whsec|ghp|gho|glpat|xox[abps])[-_][A-Za-z0-9_-]{12,}";
-    let pat = r"\bpat_ws[0-9a-f]{6}_[0-9a-f]{16,}";
-    let aws = r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b";
-    let google = r"\bAIza[0-9A-Za-z_-]{35}";
-    let private_key = r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]{0,8192}-----END [A-Z ]*PRIVATE KEY-----";
-    Regex::new(&[email, card, key, pat, aws, google, private_key].join("|")).ok()
-});
+use rungate_core::policy::{detectors, mask_json, mask_text};
 
 /// The text with everything masked that looks like a secret or personal data, and whether anything was.
 pub fn redact(text: &Bytes) -> (Bytes, bool) {
-    // A pattern that does not compile would keep everything in clear: keep nothing instead.
-    let Some(pattern) = PATTERN.as_ref() else { return (Bytes::from_static(MASK), true) };
     let mut masked = Vec::new();
-    let mut kept_up_to = 0;
-    for found in pattern.captures_iter(text) {
-        let Some(whole) = found.get(0) else { continue };
-        if found.name("card").is_some_and(|card| !has_check_digit(card.as_bytes())) {
-            continue;
-        }
-        masked.extend_from_slice(&text[kept_up_to..whole.start()]);
-        masked.extend_from_slice(MASK);
-        kept_up_to = whole.end();
+    let mut changed = false;
+    // Bytes that are no text are kept as they are.
+    for chunk in text.utf8_chunks() {
+        let valid = masked_text(chunk.valid());
+        changed |= matches!(valid, Cow::Owned(_));
+        masked.extend_from_slice(valid.as_bytes());
+        masked.extend_from_slice(chunk.invalid());
     }
-    if kept_up_to == 0 {
-        return (text.clone(), false);
-    }
-    masked.extend_from_slice(&text[kept_up_to..]);
-    (Bytes::from(masked), true)
+    if changed { (Bytes::from(masked), true) } else { (text.clone(), false) }
 }
 
-/// The Luhn check of ISO/IEC 7812-1.
-fn has_check_digit(number: &[u8]) -> bool {
-    let digits = number.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'));
-    let sum: u32 = digits
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, digit * 2) {
-            (0, _) => digit,
-            (_, doubled) if doubled > 9 => doubled - 9,
-            (_, doubled) => doubled,
-        })
-        .sum();
-    sum.is_multiple_of(10)
+fn masked_text(text: &str) -> Cow<'_, str> {
+    if text.trim_start().starts_with(['{', '[']) {
+        return mask_json(text, detectors()).map_or(Cow::Borrowed(text), Cow::Owned);
+    }
+    if text.starts_with("data:") || text.starts_with("event:") {
+        return masked_events(text);
+    }
+    mask_text(text, detectors())
+}
+
+/// The lines of a server-sent event stream, of which those with JSON are masked as JSON.
+fn masked_events(text: &str) -> Cow<'_, str> {
+    let mut masked = String::with_capacity(text.len());
+    let mut changed = false;
+    for line in text.split_inclusive('\n') {
+        let data = line.strip_prefix("data:").filter(|data| data.trim_start().starts_with(['{', '[']));
+        let replaced = match data {
+            Some(data) => mask_json(data, detectors()).map(|data| format!("data:{data}")),
+            None => Some(mask_text(line, detectors()))
+                .filter(|line| matches!(line, Cow::Owned(_)))
+                .map(Cow::into_owned),
+        };
+        changed |= replaced.is_some();
+        masked.push_str(replaced.as_deref().unwrap_or(line));
+    }
+    if changed { Cow::Owned(masked) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -75,6 +67,21 @@ mod tests {
         assert_eq!(masked("{\"k\":\"sk-proj-abcdefghijklmnop\"}"), "{\"k\":\"[redacted]\"}");
         assert_eq!(masked("AKIAIOSFODNN7EXAMPLE"), "[redacted]");
         assert_eq!(masked("a desk-bound task-list"), "a desk-bound task-list");
+    }
+
+    #[test]
+    fn json_stays_json_and_bytes_that_are_no_text_stay() {
+        assert_eq!(
+            masked(r#"{"model":"m","n":4242424242424242,"c":"zoe\u0040example.com"}"#),
+            r#"{"model":"m","n":4242424242424242,"c":"[redacted]"}"#
+        );
+        assert_eq!(
+            masked("data: {\"d\":\"zoe@example.com\"}\n\ndata: [DONE]\n"),
+            "data: {\"d\":\"[redacted]\"}\n\ndata: [DONE]\n"
+        );
+        let (kept, changed) = redact(&Bytes::from_static(b"\xff zoe@example.com \xfe"));
+        assert!(changed);
+        assert_eq!(&kept[..], b"\xff [redacted] \xfe");
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub enum ResourceKind {
     VirtualKey,
     /// [`crate::agent::Pat`]
     Pat,
+    /// [`crate::policy::Policy`]
+    Policy,
+    /// [`crate::policy::PolicyVersion`]
+    PolicyVersion,
     /// [`crate::agent::PriceOverride`]
     PriceOverride,
     /// [`crate::budget::Budget`]
@@ -49,6 +53,8 @@ impl ResourceKind {
             Self::Agent => "agent",
             Self::VirtualKey => "virtual_key",
             Self::Pat => "pat",
+            Self::Policy => "policy",
+            Self::PolicyVersion => "policy_version",
             Self::PriceOverride => "price_override",
             Self::Budget => "budget",
             Self::PriceSnapshot => "price_snapshot",
@@ -68,6 +74,8 @@ impl ResourceKind {
             Self::Agent,
             Self::VirtualKey,
             Self::Pat,
+            Self::Policy,
+            Self::PolicyVersion,
             Self::PriceOverride,
             Self::Budget,
             Self::PriceSnapshot,

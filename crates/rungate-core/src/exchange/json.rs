@@ -185,8 +185,11 @@ fn step(json: &mut Object<'_>, step: &Step) -> Written {
 }
 
 fn decision(json: &mut Object<'_>, decision: &Decision) -> Written {
-    let Decision { policy_id, rule, effect, reason } = decision;
+    let Decision { policy_id, policy_name, version, mode, rule, effect, reason } = decision;
     json.some_text("policyId", policy_id.as_deref())?;
+    json.some_text("policyName", policy_name.as_deref())?;
+    json.some("version", version.as_ref())?;
+    json.some("mode", mode.as_ref())?;
     json.text("type", rule)?;
     json.value("effect", effect)?;
     json.some_text("reason", reason.as_deref())
@@ -326,7 +329,7 @@ mod tests {
     use super::*;
     use crate::activity::{StepKind, StepSource, Trust};
     use crate::code::Code;
-    use crate::exchange::{CostStatus, Effect, Outcome};
+    use crate::exchange::{CostStatus, Effect, Mode, Outcome};
     use crate::id::{
         AgentId, CallerId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, RunId, SessionId,
         TraceId, UserId, VirtualKeyId, WorkspaceId,
@@ -438,7 +441,15 @@ mod tests {
             for _ in 0..self.bits % 3 {
                 let (policy_id, rule) = (self.some_text(), self.text());
                 let effect = if self.throw() { Effect::Allow } else { Effect::Deny };
-                record.decisions.push(Decision { policy_id, rule, effect, reason: self.some_text() });
+                record.decisions.push(Decision {
+                    policy_id,
+                    policy_name: self.some_text(),
+                    version: self.some(3),
+                    mode: self.some(Mode::LogOnly),
+                    rule,
+                    effect,
+                    reason: self.some_text(),
+                });
             }
             record.requested_model = self.some_text();
             record.model = self.some_text();

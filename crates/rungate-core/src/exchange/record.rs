@@ -111,10 +111,19 @@ pub struct Decision {
     /// The policy; absent for a rule of the key, the agent or the workspace itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub policy_id: Option<String>,
+    /// The policy's name then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy_name: Option<String>,
+    /// The version of the policy that decided.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<u64>,
+    /// Whether the policy was kept to; absent for rules that always are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mode: Option<Mode>,
     /// The rule, such as `key.allowed_models`.
     #[serde(rename = "type")]
     pub rule: String,
-    /// `allow` or `deny`.
+    /// What it does, or under `log_only` would have done.
     pub effect: Effect,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -129,6 +138,23 @@ pub enum Effect {
     Allow,
     /// Stop.
     Deny,
+    /// Go on, with a limit of the request lowered.
+    Clamp,
+    /// Go on, with parts of a body masked.
+    Redact,
+    /// Go on, marked.
+    Flag,
+}
+
+/// Whether a policy is kept to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It decides.
+    #[default]
+    Enforce,
+    /// What it would decide is recorded, and nothing changes.
+    LogOnly,
 }
 
 /// The record of one exchange. It is complete at each stage: an opening has the outcome `pending`, and its closing

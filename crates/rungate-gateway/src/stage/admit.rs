@@ -49,6 +49,9 @@ fn run_id(key: &KeyEntry, has_run_id: bool, decisions: &mut Vec<Decision>) -> Re
 fn decision(rule: &str, allowed: bool, reason: &str) -> Decision {
     Decision {
         policy_id: None,
+        policy_name: None,
+        version: None,
+        mode: None,
         rule: rule.to_owned(),
         effect: if allowed { Effect::Allow } else { Effect::Deny },
         reason: Some(reason.to_owned()),

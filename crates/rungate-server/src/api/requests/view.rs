@@ -422,7 +422,7 @@ impl From<Attempt> for AttemptView {
 }
 
 impl From<Decision> for DecisionView {
-    fn from(Decision { policy_id, rule, effect, reason }: Decision) -> Self {
+    fn from(Decision { policy_id, rule, effect, reason, .. }: Decision) -> Self {
         Self { policy_id, r#type: rule, effect, reason }
     }
 }
