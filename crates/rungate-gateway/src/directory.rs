@@ -12,6 +12,7 @@ use rungate_core::agent::{
     Agent, AgentSource, AgentStatus, KeyOwner, Pat, PriceOverride, ProviderKey, ProviderKeyStatus, Resource,
     VirtualKey, Workspace,
 };
+use rungate_core::budget::Budget;
 use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
 use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Revision, StoreError};
@@ -20,6 +21,7 @@ use rungate_core::time::Timestamp;
 use rungate_llm::provider::Provider;
 use rungate_llm::providers;
 
+use crate::budget::Ledger;
 use crate::prices::{DatedPrice, OwnPrices, Prices};
 
 /// The current picture, shared by all requests.
@@ -27,6 +29,7 @@ pub struct Directories {
     current: ArcSwap<Directory>,
     keyring: Keyring,
     prices: Arc<Prices>,
+    ledger: Arc<Ledger>,
     refreshing: tokio::sync::Mutex<()>,
 }
 
@@ -47,6 +50,8 @@ pub struct WorkspaceEntry {
     pub provider_keys: Vec<Arc<ProviderAccess>>,
     agents: HashMap<AgentId, Arc<Agent>>,
     agents_by_external_id: HashMap<ExternalId, Arc<Agent>>,
+    /// Its budgets.
+    pub budgets: Vec<Arc<Budget>>,
     prices: OwnPrices,
 }
 
@@ -84,9 +89,15 @@ pub struct ProviderAccess {
 }
 
 impl Directories {
-    /// An empty picture; see [`Directories::refresh`]. `prices` follow the catalog in the same step.
-    pub fn new(keyring: Keyring, prices: Arc<Prices>) -> Self {
-        Self { current: ArcSwap::default(), keyring, prices, refreshing: tokio::sync::Mutex::default() }
+    /// An empty picture; see [`Directories::refresh`]. `prices` and `ledger` follow the catalog in the same step.
+    pub fn new(keyring: Keyring, prices: Arc<Prices>, ledger: Arc<Ledger>) -> Self {
+        Self {
+            current: ArcSwap::default(),
+            keyring,
+            prices,
+            ledger,
+            refreshing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The current picture.
@@ -105,6 +116,8 @@ impl Directories {
         }
         let directory = Directory::read(catalog, &self.keyring, revision).await?;
         self.prices.refresh(catalog).await?;
+        let budgets = directory.workspaces.values().flat_map(|entry| &entry.budgets);
+        self.ledger.follow(budgets.map(|budget| Budget::clone(budget)));
         self.current.store(Arc::new(directory));
         Ok(revision)
     }
@@ -131,6 +144,11 @@ impl Directory {
                 && price.deleted_at.is_none()
             {
                 entry.prices.add(price);
+            }
+        }
+        for budget in all::<Budget>(catalog).await? {
+            if let Some(entry) = builders.get_mut(&budget.head.workspace_id) {
+                entry.budgets.push(Arc::new(budget));
             }
         }
         let mut directory = Self { revision, ..Self::default() };
@@ -246,6 +264,7 @@ impl WorkspaceEntry {
             provider_keys: Vec::new(),
             agents: HashMap::new(),
             agents_by_external_id: HashMap::new(),
+            budgets: Vec::new(),
             prices: OwnPrices::default(),
         }
     }

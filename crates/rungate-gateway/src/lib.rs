@@ -4,6 +4,7 @@
 
 pub mod arrival;
 pub mod body;
+pub mod budget;
 pub mod capture;
 pub mod credential;
 pub mod directory;

@@ -27,7 +27,7 @@ use crate::registrar::{NewAgent, Registrar};
 use crate::route::{Call, Route};
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
-use crate::stage::{admit, dispatch, identify, parse, read, relay};
+use crate::stage::{admit, dispatch, identify, parse, read, relay, reserve};
 use crate::upstream::Client;
 use crate::{models, routing, stored};
 
@@ -149,7 +149,12 @@ impl Pipeline {
         let permit = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
         let path_id = call.path_id.as_deref();
         let query = parts.uri.query();
-        let outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
+        let mut outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
+        if !call.operation.is_free() {
+            let (ledger, prices) = (&self.keeper.ledger, &self.keeper.prices);
+            Box::pin(reserve::reserve(ledger, prices, exchange, key, &parsed, &candidate, &mut outgoing))
+                .await?;
+        }
         exchange.open().await.map_err(|error| {
             tracing::warn!(%error, "request refused: nothing can be recorded");
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")

@@ -34,7 +34,11 @@ impl Refusal {
     /// A refusal with nothing but its code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let retry_after = match code {
-            Code::JournalUnavailable | Code::Overloaded | Code::Unavailable => Some(1),
+            Code::BudgetUnavailable
+            | Code::PolicyUnavailable
+            | Code::JournalUnavailable
+            | Code::Overloaded
+            | Code::Unavailable => Some(1),
             _ => None,
         };
         Self { code, message: message.into(), param: None, details: None, retry_after }

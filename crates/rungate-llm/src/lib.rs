@@ -4,6 +4,7 @@
 
 pub mod bridge;
 pub mod catalog;
+pub mod ceiling;
 pub mod meter;
 pub mod provider;
 pub mod providers;

@@ -77,6 +77,7 @@ pub fn assemble(
         journal: Arc::clone(&services.journal),
         clock: Arc::clone(&services.clock),
         prices: Arc::clone(&services.prices),
+        ledger: Arc::clone(&services.ledger),
         observer,
         stopping: AtomicBool::new(false),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Entropy, Log};
 use rungate_core::secret::TokenHasher;
+use rungate_gateway::budget::Ledger;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
@@ -19,6 +20,8 @@ pub struct Services {
     pub log: Arc<dyn Log>,
     /// What requests need of the catalog, in memory.
     pub directories: Arc<Directories>,
+    /// Holds requests to their budgets.
+    pub ledger: Arc<Ledger>,
     /// What the log has not taken over yet.
     pub journal: Arc<Journal>,
     /// Models and prices.

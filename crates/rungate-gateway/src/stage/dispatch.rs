@@ -10,7 +10,7 @@ use rungate_core::code::Code;
 use rungate_core::exchange::Attempt;
 use rungate_core::operation::Operation;
 use rungate_llm::bridge::TranslateError;
-use rungate_llm::request;
+use rungate_llm::request::{self, Scan};
 
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
@@ -36,6 +36,9 @@ pub struct Outgoing {
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
+    /// The client's body, and what is asked of it beside the model.
+    client_body: Bytes,
+    ask_usage: bool,
 }
 
 /// Why no answer can be relayed, and what is certain of the cost.
@@ -69,6 +72,8 @@ pub fn prepare(
         .map_err(|_| Refusal::new(Code::ProviderKeyMissing, "The provider key's baseUrl is no URL."))?;
     let headers = headers::upstream(client_headers, access, serving.bridge.is_some())
         .map_err(|error| Refusal::new(Code::ProviderKeyMissing, error.to_string()))?;
+    let is_chat = matches!(parsed.operation, Operation::ChatCompletions | Operation::Completions);
+    let ask_usage = is_chat && parsed.scan.stream && access.provider.stream_usage;
     let body = match serving.bridge {
         Some(bridge) => {
             let model = candidate.model.as_deref().unwrap_or_default();
@@ -81,18 +86,14 @@ pub fn prepare(
             translated.body
         }
         None if parsed.operation.has_no_body() => Bytes::new(),
-        None => {
-            let is_chat = matches!(parsed.operation, Operation::ChatCompletions | Operation::Completions);
-            let ask_usage = is_chat && parsed.scan.stream && access.provider.stream_usage;
-            request::rewrite(&parsed.body, &parsed.scan, candidate.model.as_deref(), ask_usage)
-        }
+        None => request::rewrite(&parsed.body, &parsed.scan, candidate.model.as_deref(), ask_usage),
     };
     let method = match parsed.operation {
         Operation::ResponseGet | Operation::ResponseInputItems => Method::GET,
         Operation::ResponseDelete => Method::DELETE,
         _ => Method::POST,
     };
-    Ok(Outgoing { method, uri, headers, body })
+    Ok(Outgoing { method, uri, headers, body, client_body: parsed.body.clone(), ask_usage })
 }
 
 fn untranslatable(error: &TranslateError) -> Refusal {
@@ -195,6 +196,26 @@ fn failure(error: &SendError, candidate: &Candidate) -> Failure {
 }
 
 impl Outgoing {
+    /// The body as it is sent.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Lowers the limit on the output, in the field that is named with it where none is sent. `scan` is of the translated body,
+    /// or of the client's where it goes out as it came.
+    pub fn limit_output(&mut self, candidate: &Candidate, scan: &Scan, limit: (&str, u64)) {
+        self.body = match candidate.serving.bridge {
+            Some(_) => request::rewrite_limited(&self.body, scan, None, false, Some(limit)),
+            None => request::rewrite_limited(
+                &self.client_body,
+                scan,
+                candidate.model.as_deref(),
+                self.ask_usage,
+                Some(limit),
+            ),
+        };
+    }
+
     fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();

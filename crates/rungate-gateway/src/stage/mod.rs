@@ -6,3 +6,4 @@ pub mod identify;
 pub mod parse;
 pub mod read;
 pub mod relay;
+pub mod reserve;

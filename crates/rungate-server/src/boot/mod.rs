@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rungate_core::ports::{Clock, Entropy};
 use rungate_core::secret::Secret;
+use rungate_gateway::budget::{Event, Ledger};
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
@@ -23,6 +24,7 @@ use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{Database, StoreConfig, Stores};
+use tokio::sync::mpsc;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Credentials};
@@ -52,6 +54,8 @@ pub struct Booted {
     pub pipeline: PipelineSettings,
     /// How long things are kept.
     pub retention: RetentionDefaults,
+    /// What budgets say while requests are served.
+    pub budget_events: mpsc::Receiver<Event>,
     /// The owner token, when this start made it: to be shown once.
     pub fresh_owner_token: Option<Secret>,
     /// To be closed last.
@@ -93,9 +97,13 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
-    directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
+    let patience = Duration::from_millis(config.limits.budget_wait_ms.get());
+    let (ledger, budget_events) = Ledger::new(Arc::clone(&stores.log), Arc::clone(&journal), patience);
+    let ledger = Arc::new(ledger);
+    let directories =
+        Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices), Arc::clone(&ledger)));
+    directories.refresh(&*stores.catalog).await?;
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
     Ok(Booted {
         telemetry: Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone())),
@@ -103,6 +111,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
             directories,
+            ledger,
             journal,
             prices,
             egress,
@@ -117,6 +126,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         edge,
         pipeline: PipelineSettings::of(&config.upstream, &config.limits),
         retention: RetentionDefaults::of(&config.retention),
+        budget_events,
         fresh_owner_token,
         stores,
     })

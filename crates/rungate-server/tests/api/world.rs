@@ -18,6 +18,7 @@ use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Clock, Entropy, Write};
 use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_core::time::Timestamp;
+use rungate_gateway::budget::Ledger;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
@@ -200,14 +201,18 @@ impl World {
         let hasher = TokenHasher::new([7; 32]);
         stores.catalog.commit(tenants(&hasher)).await.unwrap();
         let prices = Arc::new(Prices::new(Catalogue::embedded().unwrap()));
-        let directories =
-            Directories::new(Keyring::new(SealingKey::from_bytes([1; 32])), Arc::clone(&prices));
+        let journal = Arc::new(Journal::open(journal).unwrap());
+        let (ledger, _) = Ledger::new(Arc::clone(&stores.log), Arc::clone(&journal), Duration::ZERO);
+        let ledger = Arc::new(ledger);
+        let keyring = Keyring::new(SealingKey::from_bytes([1; 32]));
+        let directories = Directories::new(keyring, Arc::clone(&prices), Arc::clone(&ledger));
         directories.refresh(&*stores.catalog).await.unwrap();
         let services = Arc::new(Services {
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
             directories: Arc::new(directories),
-            journal: Arc::new(Journal::open(journal).unwrap()),
+            ledger,
+            journal,
             prices,
             client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
             egress: Arc::new(EgressRules::default()),
