@@ -88,7 +88,7 @@ fn json(operation: Operation, body: &Bytes, scan: &Scan) {
         include_usage: scan.include_usage,
         stream_options_span: scan.stream_options_span.clone(),
         words_span: scan.words_span.clone(),
-        spending: moved(again.spending.clone(), scan),
+        spending: moved(&again.spending, scan),
         ..again
     };
     assert_eq!(&same, scan, "rewriting changed more than it should");
@@ -124,18 +124,18 @@ fn form(operation: Operation, content_type: Option<&str>, body: &Bytes, scan: &S
         model: scan.model.clone(),
         model_span: scan.model_span.clone(),
         words_span: scan.words_span.clone(),
-        spending: moved(again.spending.clone(), scan),
+        spending: moved(&again.spending, scan),
         ..again
     };
     assert_eq!(&same, scan, "rewriting changed more than it should");
 }
 
 /// With the places that `scan` has: rewriting moves them.
-fn moved(spending: Spending, scan: &Scan) -> Spending {
+fn moved(spending: &Spending, scan: &Scan) -> Spending {
     Spending {
         output_limit_spans: scan.spending.output_limit_spans.clone(),
         tools_span: scan.spending.tools_span.clone(),
-        ..spending
+        ..spending.clone()
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Content {
 }
 
 /// Kinds of parts and items that are text, whatever their fields are called.
-const TEXT: [&str; 14] = [
+const TEXT: [&str; 13] = [
     "text",
     "input_text",
     "output_text",
@@ -33,7 +33,6 @@ const TEXT: [&str; 14] = [
     "tool_use",
     "function_call",
     "custom_tool_call",
-    "message",
     "compaction",
 ];
 /// Those whose content is again a text or parts.
@@ -83,9 +82,8 @@ fn of_piece(piece: &Piece<'_>, depth: u32) -> Content {
         |value: Option<&RawValue>| value.map_or(Content::Text, |value| of_value(value.get(), depth + 1));
     match piece.kind.as_deref() {
         // A message: its content may be parts.
-        None => inner(piece.content),
+        None | Some("message") => inner(piece.content),
         Some("input_audio") => Content::Sound,
-        Some("message") => inner(piece.content),
         Some(kind) if NESTED.contains(&kind) => match inner(piece.content) {
             Content::Text => inner(piece.output),
             other => other,
