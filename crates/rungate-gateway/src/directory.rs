@@ -15,6 +15,7 @@ use rungate_core::agent::{
 use rungate_core::budget::Budget;
 use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
 use rungate_core::keyring::Keyring;
+use rungate_core::policy::{Policy, PolicySet};
 use rungate_core::ports::{Catalog, Revision, StoreError};
 use rungate_core::secret::{SealError, Secret, TokenHash};
 use rungate_core::time::Timestamp;
@@ -50,6 +51,8 @@ pub struct WorkspaceEntry {
     pub provider_keys: Vec<Arc<ProviderAccess>>,
     agents: HashMap<AgentId, Arc<Agent>>,
     agents_by_external_id: HashMap<ExternalId, Arc<Agent>>,
+    /// Its policies; `None` when one of them cannot be read, so that nobody knows what they would say.
+    pub policies: Option<PolicySet>,
     /// Its budgets.
     pub budgets: Vec<Arc<Budget>>,
     prices: OwnPrices,
@@ -145,6 +148,15 @@ impl Directory {
             {
                 entry.prices.add(price);
             }
+        }
+        let policies = all::<Policy>(catalog).await?;
+        for (id, entry) in &mut builders {
+            let own = policies.iter().filter(|policy| policy.head.workspace_id == *id);
+            entry.policies = PolicySet::compile(own)
+                .inspect_err(
+                    |bad| tracing::error!(policy = %bad.id, error = %bad.error, "a policy cannot be read"),
+                )
+                .ok();
         }
         for budget in all::<Budget>(catalog).await? {
             if let Some(entry) = builders.get_mut(&budget.head.workspace_id) {
@@ -264,6 +276,7 @@ impl WorkspaceEntry {
             provider_keys: Vec::new(),
             agents: HashMap::new(),
             agents_by_external_id: HashMap::new(),
+            policies: Some(PolicySet::default()),
             budgets: Vec::new(),
             prices: OwnPrices::default(),
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rungate_core::budget::Reservation;
@@ -17,6 +18,7 @@ use crate::budget::Ledger;
 use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
+use crate::limit::{Admission, Standing};
 use crate::observe::Observer;
 use crate::prices::{self, Prices};
 use crate::refusal::Refusal;
@@ -55,6 +57,9 @@ pub struct Exchange {
     response: Option<Body>,
     request_usage: Option<Usage>,
     held: Option<Reservation>,
+    /// How the tightest rate limit stands.
+    pub standing: Option<Standing>,
+    admission: Option<Admission>,
     is_free: bool,
     is_dispatched: bool,
     is_closed: bool,
@@ -90,6 +95,8 @@ impl Exchange {
             response: None,
             request_usage: None,
             held: None,
+            standing: None,
+            admission: None,
             is_free: false,
             is_dispatched: false,
             is_closed: false,
@@ -136,6 +143,17 @@ impl Exchange {
     pub fn hold(&mut self, reservation: Reservation, amount: Option<NanoUsd>) {
         self.record.reserved = amount;
         self.held = Some(reservation);
+    }
+
+    /// Takes its places in rate limits, which it gives back when it ends.
+    pub fn admitted(&mut self, admission: Admission) {
+        self.standing = admission.standing().copied();
+        self.admission = Some(admission);
+    }
+
+    /// The time since the process started.
+    pub const fn since_start(&self) -> Duration {
+        self.arrival.started
     }
 
     /// Adds a warning, once.
@@ -256,6 +274,9 @@ impl Exchange {
     /// Settles what was reserved, once the closing is in the journal at `at`. Without a closing nobody will ever know what it
     /// cost: what was sent stays reserved until the next start, which counts it as spent.
     fn account(&mut self, record: &ExchangeRecord, at: Option<&Sequence>) {
+        if let (Some(mut admission), Some(usage)) = (self.admission.take(), &record.usage) {
+            admission.settle_tokens(usage.input.saturating_add(usage.output));
+        }
         let Some(held) = self.held.take() else { return };
         match at {
             Some(at) => self.keeper.ledger.settle(record.workspace_id, held, record.cost, *at),

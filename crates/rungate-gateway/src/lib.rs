@@ -22,6 +22,7 @@ pub mod refusal;
 pub mod registrar;
 pub mod route;
 pub mod routing;
+pub mod runs;
 pub mod stage;
 mod stored;
 pub mod upstream;

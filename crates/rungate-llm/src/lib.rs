@@ -4,7 +4,6 @@
 
 pub mod bridge;
 pub mod catalog;
-pub mod ceiling;
 pub mod meter;
 pub mod provider;
 pub mod providers;

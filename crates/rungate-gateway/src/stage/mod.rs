@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod dispatch;
+pub mod govern;
 pub mod identify;
 pub mod parse;
 pub mod read;

@@ -17,54 +17,61 @@ use crate::prices::Prices;
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 use crate::stage::dispatch::Outgoing;
+use crate::stage::govern::Caps;
 use crate::stage::parse::Parsed;
 
 /// A lowered limit is tried so often; each time the room may have become smaller.
 const TRIES: u32 = 4;
 
-/// Reserves, and lowers the limit on the output where a budget says so.
+/// What is known before anything is reserved.
+pub struct Asked<'a> {
+    /// The key.
+    pub key: &'a KeyEntry,
+    /// The way the request takes.
+    pub candidate: &'a Candidate,
+    /// The most it can cost; the error says why that is not known. `None` where nobody asks.
+    pub bound: Option<Result<Bound, Refusal>>,
+    /// To what policies hold it.
+    pub caps: Caps,
+}
+
+/// Reserves, and lowers the limit on the output where a budget or a policy says so.
 pub async fn reserve(
     ledger: &Ledger,
-    prices: &Prices,
     exchange: &mut Exchange,
-    key: &KeyEntry,
-    parsed: &Parsed,
-    candidate: &Candidate,
+    asked: Asked<'_>,
     outgoing: &mut Outgoing,
 ) -> Result<(), Refusal> {
+    let Asked { key, candidate, bound, caps } = asked;
     let spender = Arc::new(spender(exchange, key));
+    let external_id = exchange.record.agent.external_id.clone();
     let covering =
         || key.workspace.budgets.iter().filter(|budget| budget.enabled && budget.scope.covers(&spender));
-    let external_id = exchange.record.agent.external_id.clone();
-    if covering().next().is_none() {
+    let hard = covering().find(|budget| budget.action.is_hard());
+    let bound = match (bound, hard) {
+        (Some(Ok(bound)), _) => Some(bound),
+        (Some(Err(refusal)), Some(budget)) => return Err(deny(exchange, budget, refusal)),
+        (Some(Err(refusal)), None) if caps != Caps::default() => return Err(refusal),
+        (Some(Err(_)) | None, _) => None,
+    };
+    let Some(Bound { ceiling, price, scan }) = bound else {
         // Counted from now on all the same: a budget may come while it is open.
         let reservation = ledger.reserve(&spender, &external_id, NanoUsd::ZERO).await;
         let reservation = reservation.map_err(|denied| denied.refusal(exchange.record.created_at))?;
         exchange.hold(reservation, None);
         return Ok(());
-    }
-    let hard = covering().find(|budget| budget.action.is_hard());
-    let bound = match bound(prices, exchange, key, parsed, candidate, outgoing) {
-        Ok(bound) => Some(bound),
-        Err(refusal) => match hard {
-            Some(budget) => return Err(deny(exchange, budget, refusal)),
-            None => None,
-        },
     };
-    let Some(Bound { mut ceiling, price, scan }) = bound else {
-        let reservation = ledger.reserve(&spender, &external_id, NanoUsd::ZERO).await;
-        let reservation = reservation.map_err(|denied| denied.refusal(exchange.record.created_at))?;
-        exchange.hold(reservation, None);
-        return Ok(());
-    };
-    let asked = ceiling.output();
-    let mut amount = ceiling.cost(&price).unwrap_or(NanoUsd::MAX);
+    let wanted = ceiling.output();
+    let mut ceiling = capped(ceiling, &price, caps)?;
+    let is_counted = covering().next().is_some();
     for _ in 0..TRIES {
-        let denied = match ledger.reserve(&spender, &external_id, amount).await {
+        let amount = ceiling.cost(&price).unwrap_or(NanoUsd::MAX);
+        let held = if is_counted { amount } else { NanoUsd::ZERO };
+        let denied = match ledger.reserve(&spender, &external_id, held).await {
             Ok(reservation) => {
-                exchange.hold(reservation, Some(amount));
-                if ceiling.output() < asked {
-                    lower(exchange, candidate, outgoing, &scan, asked, ceiling.output());
+                exchange.hold(reservation, is_counted.then_some(amount));
+                if ceiling.output() < wanted {
+                    lower(exchange, candidate, outgoing, &scan, wanted, ceiling.output());
                 }
                 return Ok(());
             }
@@ -80,19 +87,46 @@ pub async fn reserve(
             return Err(refusal);
         };
         ceiling = ceiling.with_output(output);
-        amount = ceiling.cost(&price).unwrap_or(NanoUsd::MAX);
     }
     Err(Refusal::new(Code::BudgetReserved, "What is left of the budget changes too fast; try again."))
 }
 
-struct Bound {
+/// As far down as policies say.
+fn capped(ceiling: Ceiling, price: &Price, caps: Caps) -> Result<Ceiling, Refusal> {
+    let output = caps.max_output_tokens.map_or(ceiling.output(), |most| most.min(ceiling.output()));
+    let ceiling = ceiling.with_output(output);
+    let Some(most) = caps.max_cost.filter(|most| ceiling.cost(price).is_none_or(|cost| cost > *most)) else {
+        return Ok(ceiling);
+    };
+    if let Some(output) = ceiling.fit(price, most) {
+        return Ok(ceiling.with_output(output));
+    }
+    let message =
+        format!("Its input alone costs more than the {} USD that a policy allows.", most.to_usd_text());
+    Err(Refusal::new(Code::PolicyDenied, message))
+}
+
+/// The most that a request can cost, and what it is made from.
+pub struct Bound {
     ceiling: Ceiling,
     price: Price,
     scan: Scan,
 }
 
+impl Bound {
+    /// The amount.
+    pub fn cost(&self) -> Option<NanoUsd> {
+        self.ceiling.cost(&self.price)
+    }
+
+    /// The tokens, in and out.
+    pub const fn tokens(&self) -> u64 {
+        self.ceiling.tokens()
+    }
+}
+
 /// The most that the request can cost, as it is sent.
-fn bound(
+pub fn bound(
     prices: &Prices,
     exchange: &Exchange,
     key: &KeyEntry,

@@ -9,7 +9,7 @@ use rungate_core::operation::Operation;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Elsewhere, Scan, ScanError, Spending, choices};
+use super::{Scan, ScanError, choices};
 
 /// The fields that are looked at, as they stand in the body. A field that stands twice is an error: which of the two
 /// counts would be the provider's choice.
@@ -23,24 +23,6 @@ struct Fields<'a> {
     stream_options: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     n: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    best_of: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    max_tokens: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    max_completion_tokens: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    max_output_tokens: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    tools: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    previous_response_id: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    conversation: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    web_search_options: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    mcp_servers: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     messages: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
@@ -83,38 +65,9 @@ pub(super) fn scan(operation: Operation, body: &[u8]) -> Result<Scan, ScanError>
             Some(n) if !is_null(n) => choices(n.get().parse().ok())?,
             _ => 1,
         },
-        spending: spending(operation, text, &fields),
         words_span: words(operation, &fields).map(|value| span(text, value)),
         multipart: false,
     })
-}
-
-fn spending(operation: Operation, text: &str, fields: &Fields<'_>) -> Spending {
-    let limits = [fields.max_tokens, fields.max_completion_tokens, fields.max_output_tokens];
-    let limits = || limits.into_iter().flatten().filter(|value| !is_null(value));
-    // A limit that is no number is for the provider to refuse; until then it bounds nothing.
-    let said = |value: &RawValue| value.get().parse::<u64>().unwrap_or(u64::MAX);
-    let sent = |value: Option<&RawValue>| value.is_some_and(|value| !is_null(value));
-    let elsewhere = if sent(fields.web_search_options) {
-        Some(Elsewhere::Calls("web_search_options"))
-    } else if sent(fields.mcp_servers) {
-        Some(Elsewhere::Calls("mcp_servers"))
-    } else if sent(fields.previous_response_id) {
-        Some(Elsewhere::Input("previous_response_id"))
-    } else if sent(fields.conversation) {
-        Some(Elsewhere::Input("conversation"))
-    } else if operation == Operation::Responses && sent(fields.prompt) {
-        Some(Elsewhere::Input("prompt"))
-    } else {
-        None
-    };
-    Spending {
-        output_limit: limits().map(said).max(),
-        output_limit_spans: limits().map(|value| span(text, value)).collect(),
-        best_of: fields.best_of.filter(|value| !is_null(value)).map_or(1, said),
-        tools_span: fields.tools.filter(|value| !is_null(value)).map(|value| span(text, value)),
-        elsewhere,
-    }
 }
 
 /// The field in which the user says something.

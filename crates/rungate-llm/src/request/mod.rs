@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use rungate_core::operation::Operation;
 
-pub use rewrite::{rewrite, rewrite_limited};
+pub use rewrite::rewrite;
 
 /// What the gateway needs to know of a request body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,34 +31,8 @@ pub struct Scan {
     pub choices: u32,
     /// Where the user's words stand: the value of `messages`, `input` or `prompt` (JSON), or the field's content (multipart).
     pub words_span: Option<Range<usize>>,
-    /// What bounds what the answer costs, and what unbounds it.
-    pub spending: Spending,
     /// Whether the body is `multipart/form-data`.
     pub multipart: bool,
-}
-
-/// What of a body decides how much its answer can cost at most.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spending {
-    /// The most output that is asked for per choice, by any of the fields for it; `None` when none says.
-    pub output_limit: Option<u64>,
-    /// Where the values of these fields stand.
-    pub output_limit_spans: Vec<Range<usize>>,
-    /// How many answers are made, of which the best `n` are given (`best_of`); 1 when not said.
-    pub best_of: u64,
-    /// Where the value of `tools` stands, if it was sent.
-    pub tools_span: Option<Range<usize>>,
-    /// A field that adds input which is not in the body, or a charge beside the tokens.
-    pub elsewhere: Option<Elsewhere>,
-}
-
-/// What costs money and is not in the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// Input that the provider keeps: at most what the model reads at all.
-    Input(&'static str),
-    /// Charged by the call.
-    Calls(&'static str),
 }
 
 /// Why a body is refused before anything is spent. Says where and why, and repeats nothing of what the body holds.

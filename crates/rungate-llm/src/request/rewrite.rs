@@ -21,34 +21,16 @@ struct Edit {
 ///
 /// `scan` must be of this very body. A model for a multipart body must have no line end in it.
 pub fn rewrite(body: &Bytes, scan: &Scan, model: Option<&str>, ask_usage: bool) -> Bytes {
-    rewrite_limited(body, scan, model, ask_usage, None)
-}
-
-/// As [`rewrite`], with another limit on the output of each answer: in the place of those that are sent, or in the field that
-/// is named with it.
-pub fn rewrite_limited(
-    body: &Bytes,
-    scan: &Scan,
-    model: Option<&str>,
-    ask_usage: bool,
-    limit: Option<(&str, u64)>,
-) -> Bytes {
     let model = model.filter(|model| scan.model.as_deref() != Some(model));
     let edits = if scan.multipart {
         model.map(|model| set_form_model(body, scan, model)).into_iter().collect()
     } else {
-        json_edits(body, scan, model, ask_usage && !scan.include_usage, limit)
+        json_edits(body, scan, model, ask_usage && !scan.include_usage)
     };
     apply(body, edits)
 }
 
-fn json_edits(
-    body: &Bytes,
-    scan: &Scan,
-    model: Option<&str>,
-    ask_usage: bool,
-    limit: Option<(&str, u64)>,
-) -> Vec<Edit> {
+fn json_edits(body: &Bytes, scan: &Scan, model: Option<&str>, ask_usage: bool) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut new_members = Vec::new();
     if let Some(model) = model {
@@ -62,14 +44,6 @@ fn json_edits(
         match &scan.stream_options_span {
             Some(at) => edits.extend(add_include_usage(body, at)),
             None => new_members.push(format!("\"stream_options\":{{{INCLUDE_USAGE}}}")),
-        }
-    }
-    if let Some((field, tokens)) = limit {
-        for at in &scan.spending.output_limit_spans {
-            edits.push(Edit { at: at.clone(), text: tokens.to_string() });
-        }
-        if scan.spending.output_limit_spans.is_empty() {
-            new_members.push(format!("\"{field}\":{tokens}"));
         }
     }
     if !new_members.is_empty() {
