@@ -10,6 +10,7 @@ pub mod directory;
 pub mod egress;
 pub mod exchange;
 pub mod journal;
+pub mod limit;
 pub mod memory;
 pub mod models;
 pub mod observe;
