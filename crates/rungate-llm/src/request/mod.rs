@@ -5,6 +5,7 @@
 pub(crate) mod excerpt;
 mod json;
 mod multipart;
+mod output;
 mod preview;
 mod rewrite;
 
@@ -12,6 +13,8 @@ use std::ops::Range;
 
 use rungate_core::operation::Operation;
 
+pub use output::lower_output_limit;
+pub(crate) use output::takes_completion_tokens;
 pub use rewrite::rewrite;
 
 /// What the gateway needs to know of a request body.
