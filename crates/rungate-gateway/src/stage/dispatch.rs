@@ -10,7 +10,7 @@ use rungate_core::code::Code;
 use rungate_core::exchange::Attempt;
 use rungate_core::operation::Operation;
 use rungate_llm::bridge::TranslateError;
-use rungate_llm::request::{self, Scan};
+use rungate_llm::request;
 
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
@@ -36,9 +36,6 @@ pub struct Outgoing {
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-    /// The client's body, and what is asked of it beside the model.
-    client_body: Bytes,
-    ask_usage: bool,
 }
 
 /// Why no answer can be relayed, and what is certain of the cost.
@@ -93,7 +90,7 @@ pub fn prepare(
         Operation::ResponseDelete => Method::DELETE,
         _ => Method::POST,
     };
-    Ok(Outgoing { method, uri, headers, body, client_body: parsed.body.clone(), ask_usage })
+    Ok(Outgoing { method, uri, headers, body })
 }
 
 fn untranslatable(error: &TranslateError) -> Refusal {
@@ -201,19 +198,20 @@ impl Outgoing {
         &self.body
     }
 
-    /// Lowers the limit on the output, in the field that is named with it where none is sent. `scan` is of the translated body,
-    /// or of the client's where it goes out as it came.
-    pub fn limit_output(&mut self, candidate: &Candidate, scan: &Scan, limit: (&str, u64)) {
-        self.body = match candidate.serving.bridge {
-            Some(_) => request::rewrite_limited(&self.body, scan, None, false, Some(limit)),
-            None => request::rewrite_limited(
-                &self.client_body,
-                scan,
-                candidate.model.as_deref(),
-                self.ask_usage,
-                Some(limit),
-            ),
-        };
+    /// Lowers the limit on the output of each answer to `most`.
+    pub fn limit_output(&mut self, candidate: &Candidate, most: u64) {
+        let provider = candidate.access.provider;
+        let model = candidate.model.as_deref().unwrap_or_default();
+        let lowered = request::lower_output_limit(
+            candidate.serving.operation,
+            &self.body,
+            model,
+            provider.completion_tokens,
+            most,
+        );
+        if let Some(body) = lowered {
+            self.body = body;
+        }
     }
 
     fn request(&self) -> Request<Full<Bytes>> {

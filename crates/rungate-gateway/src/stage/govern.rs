@@ -5,6 +5,7 @@ use rungate_core::exchange::{Decision, Effect, Mode};
 use rungate_core::id::VirtualKeyId;
 use rungate_core::money::NanoUsd;
 use rungate_core::policy::{Applicable, Denial, Facts, Finding, Per, RateLimit};
+use rungate_llm::ceiling::Demand;
 use rungate_llm::request;
 use serde_json::json;
 
@@ -84,8 +85,7 @@ pub async fn judge(
         Some(_) => Some(Run::default()),
         None => None,
     };
-    let tools = parsed.scan.spending.tools_span.clone().map(|span| request::tool_names(&parsed.body[span]));
-    let tools = tools.unwrap_or_default();
+    let tools = request::tool_names(&parsed.body);
     let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
     let facts = Facts {
         now: record.created_at,
@@ -95,8 +95,8 @@ pub async fn judge(
         model: candidate.model.as_deref(),
         body_bytes: parsed.body.len() as u64,
         input_tokens: (parsed.body.len() as u64).div_ceil(4),
-        output_tokens: parsed.scan.spending.output_limit,
-        cost: bound.and_then(Bound::cost),
+        output_tokens: Demand::read(parsed.operation, &parsed.scan, &parsed.body).output_limit(),
+        cost: bound.map(Bound::cost),
         tools: &tools,
         has_agent_id: record.agent.id.is_some()
             || record.agent.trust != rungate_core::activity::Trust::SystemDerived,

@@ -6,9 +6,10 @@ use rungate_core::budget::{Budget, Spender};
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect};
 use rungate_core::money::NanoUsd;
-use rungate_llm::catalog::Price;
-use rungate_llm::ceiling::{Capacity, Ceiling, limit_field};
-use rungate_llm::request::{self, Scan};
+use rungate_llm::catalog::{Model, Price};
+use rungate_llm::ceiling::{self, Ceiling, Demand, Facts};
+use rungate_llm::provider::Provider;
+use rungate_llm::request;
 
 use crate::budget::{Denied, Ledger};
 use crate::directory::KeyEntry;
@@ -54,78 +55,103 @@ pub async fn reserve(
         (Some(Err(refusal)), None) if caps != Caps::default() => return Err(refusal),
         (Some(Err(_)) | None, _) => None,
     };
-    let Some(Bound { ceiling, price, scan }) = bound else {
+    let Some(bound) = bound else {
         // Counted from now on all the same: a budget may come while it is open.
         let reservation = ledger.reserve(&spender, &external_id, NanoUsd::ZERO).await;
         let reservation = reservation.map_err(|denied| denied.refusal(exchange.record.created_at))?;
         exchange.hold(reservation, None);
         return Ok(());
     };
-    let wanted = ceiling.output();
-    let mut ceiling = capped(ceiling, &price, caps)?;
+    let mut limit = capped(&bound, caps)?;
     let is_counted = covering().next().is_some();
     for _ in 0..TRIES {
-        let amount = ceiling.cost(&price).unwrap_or(NanoUsd::MAX);
+        let amount = bound.cost_at(limit).unwrap_or(NanoUsd::MAX);
         let held = if is_counted { amount } else { NanoUsd::ZERO };
         let denied = match ledger.reserve(&spender, &external_id, held).await {
             Ok(reservation) => {
                 exchange.hold(reservation, is_counted.then_some(amount));
-                if ceiling.output() < wanted {
-                    lower(exchange, candidate, outgoing, &scan, wanted, ceiling.output());
+                if let Some(limit) = limit {
+                    lower(exchange, candidate, outgoing, bound.asked_output(), limit);
                 }
                 return Ok(());
             }
             Err(denied) => denied,
         };
         let lowered = match &denied {
-            Denied::Clamp { most, .. } => ceiling.fit(&price, *most),
+            Denied::Clamp { most, .. } => bound.fit(*most),
             _ => None,
         };
-        let Some(output) = lowered.filter(|output| *output < ceiling.output()) else {
+        let Some(output) = lowered.filter(|output| limit.is_none_or(|limit| *output < limit)) else {
             let refusal = denied.refusal(exchange.record.created_at);
             note(exchange, None, Effect::Deny, &refusal.message);
             return Err(refusal);
         };
-        ceiling = ceiling.with_output(output);
+        limit = Some(output);
     }
     Err(Refusal::new(Code::BudgetReserved, "What is left of the budget changes too fast; try again."))
 }
 
-/// As far down as policies say.
-fn capped(ceiling: Ceiling, price: &Price, caps: Caps) -> Result<Ceiling, Refusal> {
-    let output = caps.max_output_tokens.map_or(ceiling.output(), |most| most.min(ceiling.output()));
-    let ceiling = ceiling.with_output(output);
-    let Some(most) = caps.max_cost.filter(|most| ceiling.cost(price).is_none_or(|cost| cost > *most)) else {
-        return Ok(ceiling);
+/// The limit on the output that policies say; `None` where the request's own is low enough.
+fn capped(bound: &Bound, caps: Caps) -> Result<Option<u64>, Refusal> {
+    let limit = caps.max_output_tokens;
+    let Some(most) = caps.max_cost.filter(|most| bound.cost_at(limit).is_none_or(|cost| cost > *most)) else {
+        return Ok(limit);
     };
-    if let Some(output) = ceiling.fit(price, most) {
-        return Ok(ceiling.with_output(output));
+    if let Some(output) = bound.fit(most) {
+        return Ok(Some(limit.map_or(output, |limit| limit.min(output))));
     }
     let message =
         format!("Its input alone costs more than the {} USD that a policy allows.", most.to_usd_text());
     Err(Refusal::new(Code::PolicyDenied, message))
 }
 
-/// The most that a request can cost, and what it is made from.
+/// The most that a request can cost as it is sent, and what it is made from.
 pub struct Bound {
-    ceiling: Ceiling,
+    demand: Demand,
+    model: Option<Model>,
+    name: String,
     price: Price,
-    scan: Scan,
+    provider: &'static Provider,
+    most: ceiling::Bound,
+    asked_output: Option<u64>,
 }
 
 impl Bound {
     /// The amount.
-    pub fn cost(&self) -> Option<NanoUsd> {
-        self.ceiling.cost(&self.price)
+    pub const fn cost(&self) -> NanoUsd {
+        self.most.cost
     }
 
     /// The tokens, in and out.
     pub const fn tokens(&self) -> u64 {
-        self.ceiling.tokens()
+        self.most.input_tokens.saturating_add(self.most.output_tokens)
+    }
+
+    /// Output tokens of each answer at most, as asked for or as the model's own limit.
+    const fn asked_output(&self) -> Option<u64> {
+        self.asked_output
+    }
+
+    /// What it costs at most with another limit on the output of each answer.
+    fn cost_at(&self, limit: Option<u64>) -> Option<NanoUsd> {
+        let Some(limit) = limit else { return Some(self.most.cost) };
+        match self.demand.lowered_to(limit).ceiling(&self.facts()) {
+            Ceiling::Bounded(bound) => Some(bound.cost),
+            Ceiling::Unbounded { .. } | Ceiling::Unpriced => None,
+        }
+    }
+
+    /// The highest limit on the output with which it costs at most `room`.
+    fn fit(&self, room: NanoUsd) -> Option<u64> {
+        self.demand.fit(&self.facts(), room)
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts::new(self.provider, &self.name, self.model.as_ref(), Some(&self.price))
     }
 }
 
-/// The most that the request can cost, as it is sent.
+/// Finds the bound; the refusal says why there is none.
 pub fn bound(
     prices: &Prices,
     exchange: &Exchange,
@@ -135,49 +161,58 @@ pub fn bound(
     outgoing: &Outgoing,
 ) -> Result<Bound, Refusal> {
     let catalogue = prices.load();
-    let (provider, at) = (candidate.access.provider.id, exchange.record.created_at);
-    let known = candidate.model.as_deref().and_then(|model| catalogue.model(provider, model));
-    let own = candidate.model.as_deref().and_then(|model| key.workspace.price(provider, model, at));
-    let price = own.map(|own| &own.price).or_else(|| known.and_then(|model| model.price_at(at)));
-    let unpriced = || {
-        let model = candidate.model.as_deref().unwrap_or("the provider's own choice of model");
-        let message =
-            format!("No price is known of {provider}/{model}, and a budget cannot be held without one.");
-        Refusal::new(Code::UnpricedModel, message).param("model")
-    };
-    let price = price.ok_or_else(unpriced)?.clone();
-    let capacity = Capacity {
-        context_window: known.and_then(|model| model.context_window),
-        max_output: known.and_then(|model| model.max_output_tokens),
-    };
-    let scan = match candidate.serving.bridge {
-        None => parsed.scan.clone(),
-        Some(_) => request::scan(candidate.serving.operation, None, outgoing.body()).map_err(|error| {
+    let (provider, at) = (candidate.access.provider, exchange.record.created_at);
+    let name = candidate.model.as_deref().unwrap_or_default();
+    let model = catalogue.model(provider.id, name);
+    let own = key.workspace.price(provider.id, name, at).map(|own| &own.price);
+    let price = own.or_else(|| model.and_then(|model| model.price_at(at)));
+    let operation = candidate.serving.operation;
+    let demand = if candidate.serving.bridge.is_some() {
+        let scan = request::scan(operation, None, outgoing.body()).map_err(|error| {
             Refusal::new(Code::InternalError, format!("the translated request cannot be read: {error}"))
-        })?,
+        })?;
+        Demand::read(operation, &scan, outgoing.body())
+    } else {
+        Demand::read(operation, &parsed.scan, &parsed.body)
     };
-    let body = if candidate.serving.bridge.is_some() { outgoing.body() } else { &parsed.body };
-    let ceiling = Ceiling::of(candidate.serving.operation, &scan, body, parsed.characters, capacity);
-    let ceiling = ceiling.map_err(|unbounded| {
-        let message = format!("{unbounded}; a budget cannot be held without a bound.");
-        Refusal::new(Code::UnboundedCost, message).param(unbounded.field)
-    })?;
-    ceiling.cost(&price).ok_or_else(unpriced)?;
-    Ok(Bound { ceiling, price, scan })
+    let most = match demand.ceiling(&Facts::new(provider, name, model, price)) {
+        Ceiling::Bounded(bound) => bound,
+        Ceiling::Unpriced => {
+            let message = format!(
+                "No price is known of {}/{name}, and a budget cannot be held without one.",
+                provider.id
+            );
+            return Err(Refusal::new(Code::UnpricedModel, message).param("model"));
+        }
+        Ceiling::Unbounded { field, why } => {
+            let message = format!("{field}: {why}; a budget cannot be held without a bound.");
+            return Err(Refusal::new(Code::UnboundedCost, message).param(field));
+        }
+    };
+    let Some(price) = price.cloned() else {
+        return Err(Refusal::new(Code::UnpricedModel, "No price is known of the model."));
+    };
+    let (model, name) = (model.cloned(), name.to_owned());
+    let answers = u64::from(parsed.scan.choices.max(1));
+    let asked_output = (most.output_tokens > 0).then_some(most.output_tokens / answers);
+    Ok(Bound { demand, model, name, price, provider, most, asked_output })
 }
 
-/// Puts the lowered limit into the request.
+/// Puts the lowered limit into the request, and says so.
 fn lower(
     exchange: &mut Exchange,
     candidate: &Candidate,
     outgoing: &mut Outgoing,
-    scan: &Scan,
-    from: u64,
+    from: Option<u64>,
     to: u64,
 ) {
-    outgoing.limit_output(candidate, scan, (limit_field(candidate.serving.operation), to));
-    exchange.warn(&format!("max_tokens_lowered;from={from};to={to}"));
-    note(exchange, None, Effect::Clamp, &format!("the output was limited to {to} tokens instead of {from}"));
+    if from.is_some_and(|from| from <= to) {
+        return;
+    }
+    outgoing.limit_output(candidate, to);
+    let from = from.map_or_else(String::new, |from| format!(";from={from}"));
+    exchange.warn(&format!("max_tokens_lowered{from};to={to}"));
+    note(exchange, None, Effect::Clamp, &format!("the output was limited to {to} tokens"));
 }
 
 fn deny(exchange: &mut Exchange, budget: &Budget, refusal: Refusal) -> Refusal {

@@ -157,6 +157,11 @@ impl Demand {
         demand
     }
 
+    /// The most output for each answer that the body asks for; `None` where it sets no limit.
+    pub fn output_limit(&self) -> Option<u64> {
+        self.limits.plain.into_iter().chain(self.limits.completion).max()
+    }
+
     /// The same with no output limit above `most` for each answer, as
     /// [`lower_output_limit`](crate::request::lower_output_limit) makes the body.
     pub fn lowered_to(&self, most: u64) -> Self {

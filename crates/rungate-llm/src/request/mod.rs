@@ -86,6 +86,29 @@ pub fn preview(operation: Operation, scan: &Scan, body: &[u8]) -> String {
     if scan.multipart { excerpt::of_text(words).to_owned() } else { preview::of_json(operation, words) }
 }
 
+/// The names of the tools that a JSON body offers: of functions, and of those that a provider names by their kind.
+pub fn tool_names(body: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Function {
+        name: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Tool {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        name: Option<String>,
+        function: Option<Function>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Offered {
+        #[serde(default)]
+        tools: Vec<Tool>,
+    }
+    let name = |tool: Tool| tool.function.and_then(|function| function.name).or(tool.name).or(tool.kind);
+    let offered = serde_json::from_slice::<Offered>(body);
+    offered.map(|offered| offered.tools.into_iter().filter_map(name).collect()).unwrap_or_default()
+}
+
 /// The number of choices that a valid `n` asks for.
 fn choices(n: Option<u32>) -> Result<u32, ScanError> {
     n.filter(|n| (1..=MAX_CHOICES).contains(n))
