@@ -250,6 +250,12 @@ fn the_dearest_kind_in_the_dearest_tier_is_charged() {
     assert_eq!(highest(&tiered, 90_000, kinds(false, false, false)), micro(3_000_000, 12_000_000));
     assert_eq!(highest(&tiered, 9, kinds(false, false, true)), micro(2_000_000, 12_000_000));
     assert_eq!(highest(&tiered, 9, kinds(true, true, true)), micro(40_000_000, 80_000_000));
+    let tenths = price(json!({"inputPerMTok": "0.0001", "outputPerMTok": "0"}));
+    let body = chat(&json!("hi"));
+    let tokens = bound(Operation::ChatCompletions, &body).input_tokens;
+    assert_ne!(tokens % 10, 0);
+    let rounded_up = i64::try_from(tokens.div_ceil(10)).unwrap();
+    assert_eq!(bound_at(Operation::ChatCompletions, &body, &facts(&tenths)).cost.nanos(), rounded_up);
     let no_output = price(json!({"inputPerMTok": "1"}));
     assert_eq!(
         read(Operation::ChatCompletions, &chat(&json!("hi"))).ceiling(&facts(&no_output)),
