@@ -24,3 +24,4 @@ pub mod routing;
 pub mod stage;
 mod stored;
 pub mod upstream;
+pub mod webhook;

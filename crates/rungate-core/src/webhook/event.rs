@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn what_names_an_event_makes_its_id_and_nothing_else_does() {
         let one = event("a");
-        let later = Event { at: one.at.plus(std::time::Duration::from_secs(9)), data: json!({}), ..event("a") };
+        let later =
+            Event { at: one.at.plus(std::time::Duration::from_secs(9)), data: json!({}), ..event("a") };
         assert_eq!(one.id(), later.id());
         assert_eq!(one.id().uuid().get_version_num(), 8);
         let other = [

@@ -138,7 +138,9 @@ mod tests {
 
     #[test]
     fn other_text_is_no_secret() {
-        for text in ["", "whsec_", "whsec_!", "whsec_c2hvcnQ=", "cnVuZ2F0ZS13aXJlLWNvbnRyYWN0LXZlY3Rvci0wMDE="] {
+        for text in
+            ["", "whsec_", "whsec_!", "whsec_c2hvcnQ=", "cnVuZ2F0ZS13aXJlLWNvbnRyYWN0LXZlY3Rvci0wMDE="]
+        {
             assert_eq!(SigningSecret::parse(text), Err(NotASecret), "{text}");
             assert_eq!(SigningSecrets::parse(&Secret::new(text.to_owned())), Err(NotASecret), "{text}");
         }
