@@ -151,9 +151,9 @@ impl Exchange {
         self.admission = Some(admission);
     }
 
-    /// The time since the process started.
-    pub const fn since_start(&self) -> Duration {
-        self.arrival.started
+    /// The time since the process started, now.
+    pub fn since_start(&self) -> Duration {
+        self.keeper.clock.monotonic()
     }
 
     /// Adds a warning, once.

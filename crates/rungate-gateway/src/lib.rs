@@ -26,3 +26,4 @@ pub mod runs;
 pub mod stage;
 mod stored;
 pub mod upstream;
+pub mod webhook;

@@ -153,13 +153,15 @@ impl Pipeline {
         };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();
-        let permit = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
+        let admitted = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
         let path_id = call.path_id.as_deref();
         let query = parts.uri.query();
         let mut outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
-        if !call.operation.is_free() {
-            Box::pin(self.govern(exchange, key, &parsed, &candidate, &mut outgoing)).await?;
-        }
+        let permit = if call.operation.is_free() {
+            reserve::Permit::free(&admitted)
+        } else {
+            Box::pin(self.govern(&admitted, exchange, key, &parsed, &candidate, &mut outgoing)).await?
+        };
         exchange.open().await.map_err(|error| {
             tracing::warn!(%error, "request refused: nothing can be recorded");
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
@@ -170,12 +172,13 @@ impl Pipeline {
     /// Everything that depends on what others have done: policies, rate limits, budgets.
     async fn govern(
         &self,
+        admitted: &admit::Admitted,
         exchange: &mut Exchange,
         key: &KeyEntry,
         parsed: &Parsed,
         candidate: &routing::Candidate,
         outgoing: &mut Outgoing,
-    ) -> Result<(), Refusal> {
+    ) -> Result<reserve::Permit, Refusal> {
         let policies = govern::applicable(exchange, key)?;
         let is_bounded = !(policies.is_empty() && key.workspace.budgets.is_empty());
         let bound = is_bounded
@@ -185,7 +188,7 @@ impl Pipeline {
         let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
         govern::rate(exchange, policies, &self.limiter, key.key.id(), tokens)?;
         let asked = reserve::Asked { key, candidate, bound, caps };
-        reserve::reserve(&self.keeper.ledger, exchange, asked, outgoing).await
+        reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await
     }
 
     /// Everything after the opening.
@@ -278,7 +281,7 @@ impl Pipeline {
 
 /// Ready to be sent: the opening is in the journal.
 struct Prepared {
-    permit: admit::Permit,
+    permit: reserve::Permit,
     parsed: Parsed,
     candidate: routing::Candidate,
     outgoing: Outgoing,

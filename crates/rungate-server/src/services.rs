@@ -11,6 +11,7 @@ use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
+use rungate_gateway::webhook::{Outbox, Sender};
 
 /// The parts that handlers and jobs work with.
 pub struct Services {
@@ -30,7 +31,11 @@ pub struct Services {
     pub egress: Arc<EgressRules>,
     /// The way to providers.
     pub client: Client,
-    /// Seals provider keys.
+    /// Where events are left for webhooks.
+    pub outbox: Arc<Outbox>,
+    /// The way to webhooks.
+    pub sender: Arc<Sender>,
+    /// Seals provider keys and the secrets of webhooks.
     pub keyring: Keyring,
     /// Hashes tokens.
     pub hasher: TokenHasher,

@@ -15,8 +15,8 @@ use rungate_llm::request;
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
-use crate::stage::admit::Permit;
 use crate::stage::parse::Parsed;
+use crate::stage::reserve::Permit;
 use crate::upstream::{Client, SendError, headers};
 
 /// How often and how patiently a failed attempt is repeated.

@@ -1,4 +1,4 @@
-//! Stage 5: what the request may cost is reserved in every budget that covers it.
+//! Stage 6: what the request may cost is reserved in every budget that covers it. Without a [`Permit`] nothing goes upstream.
 
 use std::sync::Arc;
 
@@ -17,12 +17,24 @@ use crate::exchange::Exchange;
 use crate::prices::Prices;
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
+use crate::stage::admit::Admitted;
 use crate::stage::dispatch::Outgoing;
 use crate::stage::govern::Caps;
 use crate::stage::parse::Parsed;
 
 /// A lowered limit is tried so often; each time the room may have become smaller.
 const TRIES: u32 = 4;
+
+/// Proof that every rule let the exchange pass, and that what it may cost is reserved. Only this stage makes one.
+#[derive(Debug)]
+pub struct Permit(());
+
+impl Permit {
+    /// For an operation that costs nothing.
+    pub const fn free(_admitted: &Admitted) -> Self {
+        Self(())
+    }
+}
 
 /// What is known before anything is reserved.
 pub struct Asked<'a> {
@@ -38,11 +50,12 @@ pub struct Asked<'a> {
 
 /// Reserves, and lowers the limit on the output where a budget or a policy says so.
 pub async fn reserve(
+    _admitted: &Admitted,
     ledger: &Ledger,
     exchange: &mut Exchange,
     asked: Asked<'_>,
     outgoing: &mut Outgoing,
-) -> Result<(), Refusal> {
+) -> Result<Permit, Refusal> {
     let Asked { key, candidate, bound, caps } = asked;
     let spender = Arc::new(spender(exchange, key));
     let external_id = exchange.record.agent.external_id.clone();
@@ -60,7 +73,7 @@ pub async fn reserve(
         let reservation = ledger.reserve(&spender, &external_id, NanoUsd::ZERO).await;
         let reservation = reservation.map_err(|denied| denied.refusal(exchange.record.created_at))?;
         exchange.hold(reservation, None);
-        return Ok(());
+        return Ok(Permit(()));
     };
     let mut limit = capped(&bound, caps)?;
     let is_counted = covering().next().is_some();
@@ -73,7 +86,7 @@ pub async fn reserve(
                 if let Some(limit) = limit {
                     lower(exchange, candidate, outgoing, bound.asked_output(), limit);
                 }
-                return Ok(());
+                return Ok(Permit(()));
             }
             Err(denied) => denied,
         };

@@ -32,6 +32,7 @@ pub mod tokens;
 pub mod version;
 pub mod view;
 pub mod virtual_keys;
+pub mod webhooks;
 pub mod workspaces;
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(runs::routes())
         .merge(sessions::routes())
         .merge(rollups::routes())
+        .merge(webhooks::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method);
     let analytics = analytics::routes().fallback(unknown_path).method_not_allowed_fallback(wrong_method);

@@ -22,6 +22,7 @@ use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
+use rungate_gateway::webhook::{Outbox, Sender};
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{Database, StoreConfig, Stores};
 use tokio::sync::mpsc;
@@ -105,8 +106,17 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices), Arc::clone(&ledger)));
     directories.refresh(&*stores.catalog).await?;
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone()));
+    let outbox = Outbox::new(
+        Arc::clone(&stores.catalog),
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        Arc::clone(&telemetry) as _,
+    );
+    let sender =
+        Sender::new(Arc::clone(&egress), keys.keyring.clone(), Arc::clone(&clock), Sender::PATIENCE)?;
     Ok(Booted {
-        telemetry: Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone())),
+        telemetry,
         services: Arc::new(Services {
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
@@ -116,6 +126,8 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             prices,
             egress,
             client,
+            outbox: Arc::new(outbox),
+            sender: Arc::new(sender),
             keyring: keys.keyring,
             hasher: keys.hasher,
             clock,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use rungate_core::agent::{KeyStatus, Resource as _, VirtualKey};
+use rungate_core::budget::{Budget, Notice};
 use rungate_core::id::{VirtualKeyId, WorkspaceId};
-use rungate_core::ports::{self, CatalogError, Write};
+use rungate_core::ports::{self, CatalogError, StoreError, Write};
+use rungate_core::webhook;
 use rungate_gateway::budget::Event;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,18 +27,37 @@ pub async fn run(services: Arc<Services>, mut events: mpsc::Receiver<Event>, shu
         };
         match event {
             None => return,
-            Some(Event::Passed(workspace, notice)) => tracing::info!(
-                %workspace,
-                budget = %notice.account.budget,
-                instance = notice.account.instance.as_deref(),
-                percent = notice.percent,
-                limit_nano_usd = notice.limit.nanos(),
-                spent_nano_usd = notice.spent.nanos(),
-                "a threshold of a budget was passed"
-            ),
+            Some(Event::Passed(workspace, notice)) => passed(&services, workspace, &notice).await,
             Some(Event::Disable(workspace, key)) => disable(&services, workspace, key).await,
         }
     }
+}
+
+/// Leaves an event for webhooks.
+async fn passed(services: &Services, workspace: WorkspaceId, notice: &Notice) {
+    tracing::info!(
+        %workspace,
+        budget = %notice.account.budget,
+        instance = notice.account.instance.as_deref(),
+        percent = notice.percent,
+        limit_nano_usd = notice.limit.nanos(),
+        spent_nano_usd = notice.spent.nanos(),
+        "a threshold of a budget was passed"
+    );
+    if let Err(error) = leave(services, workspace, notice).await {
+        // The next start reports what is passed again, and the event is known by its name.
+        tracing::error!(%error, "webhooks are not told of a threshold before the next start");
+    }
+}
+
+async fn leave(services: &Services, workspace: WorkspaceId, notice: &Notice) -> Result<(), StoreError> {
+    let budget: Option<Budget> =
+        ports::load(&*services.catalog, workspace, notice.account.budget.uuid()).await?;
+    if let Some(budget) = budget {
+        let event = webhook::budget_event(&budget, notice, services.clock.now());
+        services.outbox.leave(&[event]).await?;
+    }
+    Ok(())
 }
 
 /// Switches a key off. It stays off when the budget has room again: a person switches it on.

@@ -5,3 +5,4 @@ pub mod budgets;
 pub mod drain;
 pub mod refresh;
 pub mod retention;
+pub mod webhooks;
