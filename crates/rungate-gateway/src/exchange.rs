@@ -103,6 +103,11 @@ impl Exchange {
         }
     }
 
+    /// Its workspace, as it was when the exchange began.
+    pub fn workspace(&self) -> Arc<WorkspaceEntry> {
+        Arc::clone(&self.workspace)
+    }
+
     /// Keeps the request's body, as far as it may be kept.
     pub fn keep_request(&mut self, body: &Bytes) {
         self.record.request_bytes = body.len() as u64;

@@ -273,6 +273,7 @@ impl Pipeline {
         }
         exchange.record.agent = caller.agent;
         exchange.record.attribution = attribution;
+        exchange.capture.mode = exchange.capture.mode.stricter(govern::bodies(exchange, key));
         exchange.capture.omit_request = omit_request;
         exchange.capture.omit_response = omit_response;
         Ok(())

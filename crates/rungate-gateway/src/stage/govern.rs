@@ -1,5 +1,6 @@
 //! Stage 5: what the workspace's policies say, and whether its rate limits have room.
 
+use rungate_core::agent::BodyCapture;
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect, Mode};
 use rungate_core::id::VirtualKeyId;
@@ -38,6 +39,12 @@ pub fn applicable<'a>(exchange: &Exchange, key: &'a KeyEntry) -> Result<Applicab
     Ok(policies.for_request(exchange.record.agent.id, Some(key.key.id())))
 }
 
+/// What policies keep of bodies; all of it where none says, or where nobody knows what they say and the request is refused.
+pub fn bodies(exchange: &Exchange, key: &KeyEntry) -> BodyCapture {
+    let logging = applicable(exchange, key).ok().and_then(|policies| policies.logging());
+    logging.and_then(|(_, logging)| logging.bodies).unwrap_or_default()
+}
+
 /// Holds the body against the content filters. The body as it is to go on, when that is another.
 pub fn filter(
     exchange: &mut Exchange,
@@ -50,6 +57,29 @@ pub fn filter(
     // A body that was scanned is text.
     let Ok(body) = std::str::from_utf8(&parsed.body) else { return Ok(None) };
     let filtered = policies.filter_request(body, true);
+    exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
+    match filtered.denial {
+        Some(denial) => Err(denied(&denial)),
+        None => Ok(filtered.body.map(String::into_bytes)),
+    }
+}
+
+/// Holds a whole answer against the content filters. The answer as the client gets it, when that is another.
+pub fn filter_answer(
+    exchange: &mut Exchange,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let workspace = exchange.workspace();
+    let Some(policies) = &workspace.policies else { return Ok(None) };
+    let policies = policies.for_request(exchange.record.agent.id, Some(exchange.record.virtual_key_id));
+    if !policies.filters(true) {
+        return Ok(None);
+    }
+    // Sound and pictures are not looked at.
+    let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
+    let is_json = content_type.is_none_or(|content_type| content_type.contains("json"));
+    let filtered = policies.filter_response(text, is_json);
     exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
     match filtered.denial {
         Some(denial) => Err(denied(&denial)),
