@@ -8,6 +8,7 @@ pub mod agents;
 pub mod analytics;
 pub mod auth;
 pub mod binding;
+pub mod budgets;
 pub mod envelope;
 pub mod erasures;
 pub mod error;
@@ -54,6 +55,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(members::routes())
         .merge(pats::routes())
         .merge(model_prices::routes())
+        .merge(budgets::routes())
         .merge(price_snapshots::routes())
         .merge(models::routes())
         .merge(requests::routes())
