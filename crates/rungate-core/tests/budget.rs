@@ -43,6 +43,8 @@ fn world() -> (Shared, Arc<Spender>, AccountKey) {
         action: BudgetAction::BlockRequests,
         thresholds: Thresholds::default(),
         enabled: true,
+        attached: false,
+        extra: serde_json::Map::new(),
     };
     let spender = Spender {
         exchange: ExchangeId::new(Uuid::from_u128(3)),

@@ -1,12 +1,13 @@
 //! The budget as an operator writes it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::agent::{Head, Resource, ResourceKind, head};
 use crate::budget::scope::Scope;
 use crate::budget::terms::{BudgetAction, Limit, Thresholds};
 use crate::budget::window::{Window, Zone};
-use crate::id::BudgetId;
+use crate::id::{BudgetId, WorkspaceId};
 
 /// How much one scope may spend in each window of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,13 @@ pub struct Budget {
     /// Whether it is in force.
     #[serde(default = "enabled")]
     pub enabled: bool,
+    /// Whether it was made on its agent, its key or the workspace's budget control, and is what these show. A scope has
+    /// one such budget at most.
+    #[serde(default)]
+    pub attached: bool,
+    /// What clients of the workspace's budget control keep with it; it means nothing here.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 const fn enabled() -> bool {
@@ -45,11 +53,22 @@ impl Budget {
     pub const fn id(&self) -> BudgetId {
         BudgetId::new(self.head.id)
     }
+
+    /// The unique name of the budget that is attached to a scope of a workspace.
+    pub fn unique_attached(workspace: WorkspaceId, scope: &Scope) -> String {
+        format!("{workspace}:{}:{}", scope.kind(), scope.id().unwrap_or_default())
+    }
 }
 
 impl Resource for Budget {
     const KIND: ResourceKind = ResourceKind::Budget;
     head!();
+    fn unique(&self) -> Vec<(&'static str, String)> {
+        if !self.attached {
+            return Vec::new();
+        }
+        vec![("attached", Self::unique_attached(self.head.workspace_id, &self.scope))]
+    }
     fn facets(&self) -> Vec<(&'static str, String)> {
         let mut facets = vec![
             ("scope_type", self.scope.kind().to_owned()),
@@ -64,7 +83,7 @@ impl Resource for Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn document() -> Value {
         json!({"id": "018f7f83-2a7a-7f1a-9b2f-2f2b21e8a001", "workspaceId": "018f7f83-2a7a-7f1a-9b2f-2f2b21e8a002",

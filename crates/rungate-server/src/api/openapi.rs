@@ -45,6 +45,8 @@ use super::envelope::ErrorEnvelope;
         super::budgets::get::get,
         super::budgets::update::update,
         super::budgets::delete::delete,
+        super::budgets::control::get,
+        super::budgets::control::put,
         super::model_prices::list::list,
         super::model_prices::create::create,
         super::model_prices::get::get,

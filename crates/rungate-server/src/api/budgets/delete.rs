@@ -15,7 +15,7 @@ use crate::api::resources;
 use crate::api::version::IfMatch;
 use crate::services::Services;
 
-/// Remove a budget. What was spent stays in the log.
+/// Remove a budget: nothing is held to it any more.
 #[utoipa::path(delete, path = "/api/v1/budgets/{id}", tag = "Budgets", params(("id" = String, Path)),
     responses((status = 204)))]
 pub async fn delete(

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::budget::Budget;
+use rungate_core::id::AgentRef;
 use rungate_core::ports::CatalogFilter;
 
-use super::view::{self, BudgetView};
+use super::view::BudgetView;
+use crate::api::agents;
 use crate::api::auth::Caller;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
@@ -16,7 +18,9 @@ use crate::api::params::Params;
 use crate::api::resources;
 use crate::services::Services;
 
-/// List budgets, newest first, with what is spent and reserved now.
+const TYPES: [&str; 5] = ["workspace", "agent", "virtual_key", "session", "run"];
+
+/// List budgets, newest first. `scopeId` takes the external id of an agent too when `scopeType` says `agent`.
 #[utoipa::path(get, path = "/api/v1/budgets", tag = "Budgets",
     params(PagingParams, ("scopeType" = Option<String>, Query), ("scopeId" = Option<String>, Query)),
     responses((status = 200, body = Envelope<List<BudgetView>>)))]
@@ -27,17 +31,30 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let paging = Paging::read(&params, "budgets")?;
     let mut filter = CatalogFilter::default();
-    for (name, facet) in [("scopeType", "scope_type"), ("scopeId", "scope_id")] {
-        let values: Vec<String> = params.all(name).map(str::to_owned).collect();
-        if !values.is_empty() {
-            filter.facets.push((facet.to_owned(), values));
-        }
+    let types = params.one_of("scopeType", &TYPES)?;
+    let of_agents = types == ["agent"];
+    if !types.is_empty() {
+        filter.facets.push(("scope_type".to_owned(), types));
     }
-    let mut page =
-        resources::list(&services, caller.workspace, &filter, &paging, |budget: Budget| view::new(budget))
-            .await?;
-    for item in &mut page.data {
-        view::fill(&services, item).await?;
+    let mut ids = Vec::new();
+    for text in params.all("scopeId") {
+        ids.push(match AgentRef::parse(text) {
+            Ok(external @ AgentRef::External(_)) if of_agents => {
+                agents::find(&services, caller.workspace, &external).await?.id().to_string()
+            }
+            Ok(AgentRef::Id(id)) => id.to_string(),
+            _ => text.to_owned(),
+        });
     }
-    Ok(ok(page))
+    if !ids.is_empty() {
+        filter.facets.push(("scope_id".to_owned(), ids));
+    }
+    let found: List<Budget> =
+        resources::list(&services, caller.workspace, &filter, &paging, |budget: Budget| budget).await?;
+    let mut data = Vec::with_capacity(found.data.len());
+    for budget in found.data {
+        data.push(BudgetView::now(&services, budget).await);
+    }
+    let List { total, page, page_size, has_more, next_cursor, .. } = found;
+    Ok(ok(List { data, total, page, page_size, has_more, next_cursor }))
 }

@@ -1,10 +1,13 @@
-//! How much a workspace, an agent, a key, a session or a run may spend, at `/budgets`.
+//! Budgets: `/budgets`, and the workspace's own at `/policies/budget-control`.
 
+pub mod attached;
+pub mod control;
 pub mod create;
 pub mod delete;
+pub mod figures;
 pub mod get;
 pub mod list;
-pub mod terms;
+pub mod rules;
 pub mod update;
 pub mod view;
 
@@ -20,4 +23,5 @@ pub fn routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/budgets", get(list::list).post(create::create))
         .route("/budgets/{id}", get(get::get).patch(update::update).delete(delete::delete))
+        .route("/policies/budget-control", get(control::get).put(control::put))
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::Resource as _;
-use rungate_core::budget::Budget;
+use rungate_core::budget::{Budget, BudgetAction, Thresholds, Window, Zone};
+use rungate_core::money::NanoUsd;
 use rungate_core::ports::Write;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::terms;
-use super::view::{self, BudgetView};
+use super::rules::{self, Usd};
+use super::view::BudgetView;
 use crate::api::auth::Admin;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
@@ -21,22 +22,28 @@ use crate::api::resources;
 use crate::api::version::IfMatch;
 use crate::services::Services;
 
-/// Changes to a budget. Whose it is stays; nothing that was spent is forgotten.
+/// Changes to a budget; whose spend it limits is fixed.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateBudget {
     /// US dollars.
-    limit_usd: Option<f64>,
-    /// The same in billionths of a US dollar, as a string.
-    limit_nano_usd: Option<String>,
+    #[schema(value_type = Option<f64>)]
+    limit_usd: Option<Usd>,
+    /// Nano-dollars.
+    #[schema(value_type = Option<String>)]
+    limit_nano_usd: Option<NanoUsd>,
     /// `daily`, `weekly`, `monthly`, `yearly` or `total`.
-    window: Option<String>,
-    /// Where its days begin, by IANA name.
-    timezone: Option<String>,
-    /// `block_requests`, `clamp`, `alert_only` or `disable_key`.
-    action: Option<String>,
+    #[schema(value_type = Option<String>)]
+    window: Option<Window>,
+    /// IANA name.
+    #[schema(value_type = Option<String>)]
+    timezone: Option<Zone>,
+    /// What happens to a request that does not fit.
+    #[schema(value_type = Option<String>)]
+    action: Option<BudgetAction>,
     /// Percentages of the limit whose crossing is reported.
-    thresholds: Option<Vec<u16>>,
+    #[schema(value_type = Option<Vec<u16>>)]
+    thresholds: Option<Thresholds>,
     /// Whether it is in force.
     enabled: Option<bool>,
     /// The version this change rests on.
@@ -45,7 +52,7 @@ pub struct UpdateBudget {
 
 impl Request for UpdateBudget {}
 
-/// Change a budget. In force with the next request.
+/// Change a budget. What is spent stays spent.
 #[utoipa::path(patch, path = "/api/v1/budgets/{id}", tag = "Budgets", params(("id" = String, Path)),
     request_body = UpdateBudget, responses((status = 200, body = Envelope<BudgetView>)))]
 pub async fn update(
@@ -57,22 +64,13 @@ pub async fn update(
 ) -> Result<Response, ApiError> {
     let mut budget: Budget = resources::require(&services, caller.workspace, id, "budget").await?;
     if_match.check(body.version, &budget.head)?;
-    let limit = terms::limit(body.limit_usd, body.limit_nano_usd.as_deref())?;
-    budget.limit = limit.unwrap_or(budget.limit);
-    if let Some(window) = &body.window {
-        budget.window = terms::window(window)?;
-    }
-    if let Some(timezone) = &body.timezone {
-        budget.timezone = terms::zone(timezone)?;
-    }
-    if let Some(action) = &body.action {
-        budget.action = terms::action(action)?;
-    }
-    if let Some(thresholds) = body.thresholds {
-        budget.thresholds = terms::thresholds(thresholds)?;
-    }
+    budget.limit = rules::limit(body.limit_usd, body.limit_nano_usd, "limitUsd")?.unwrap_or(budget.limit);
+    budget.window = body.window.unwrap_or(budget.window);
+    budget.timezone = body.timezone.unwrap_or(budget.timezone);
+    budget.action = body.action.unwrap_or(budget.action);
+    budget.thresholds = body.thresholds.unwrap_or(budget.thresholds);
     budget.enabled = body.enabled.unwrap_or(budget.enabled);
-    let budget = budget.touched(services.clock.now());
-    resources::commit(&services, vec![Write::update(&budget)?]).await?;
-    Ok(ok(view::of(&services, budget).await?))
+    let changed = budget.touched(services.clock.now());
+    resources::commit(&services, vec![Write::update(&changed)?]).await?;
+    Ok(ok(BudgetView::now(&services, changed).await))
 }

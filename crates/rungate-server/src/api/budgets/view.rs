@@ -1,18 +1,17 @@
 //! A budget on the wire.
 
-use rungate_core::budget::{AccountKey, Budget, BudgetAction, Owner, Scope, Spender, UsageStatus, Window};
-use rungate_core::id::{AgentRef, ExchangeId, ExternalId};
+use rungate_core::budget::{Budget, BudgetAction, Scope, Thresholds, Usage, UsageStatus, Window, Zone};
 use rungate_core::money::NanoUsd;
 use rungate_core::time::Timestamp;
 use serde::Serialize;
+use serde_json::Number;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::api::error::ApiError;
+use super::figures;
 use crate::api::view::HeadView;
 use crate::services::Services;
 
-/// How much may be spent, and how much is.
+/// A budget with what is spent of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Budget)]
@@ -23,123 +22,81 @@ pub struct BudgetView {
     /// Whose spend is limited: `{type, id, of}`.
     #[schema(value_type = Object)]
     pub scope: Scope,
-    /// The limit in US dollars.
+    /// The most that may be spent in one window, in US dollars.
     #[schema(value_type = f64)]
-    pub limit_usd: serde_json::Number,
-    /// The limit in billionths of a US dollar.
+    pub limit_usd: Number,
+    /// The same in nano-dollars, exact.
     pub limit_nano_usd: String,
     /// `daily`, `weekly`, `monthly`, `yearly` or `total`.
     #[schema(value_type = String)]
     pub window: Window,
-    /// Where its days begin.
-    pub timezone: String,
+    /// IANA name: where its days begin.
+    #[schema(value_type = String)]
+    pub timezone: Zone,
     /// `block_requests`, `clamp`, `alert_only` or `disable_key`.
     #[schema(value_type = String)]
     pub action: BudgetAction,
     /// Percentages of the limit whose crossing is reported.
-    pub thresholds: Vec<u16>,
+    #[schema(value_type = Vec<u16>)]
+    pub thresholds: Thresholds,
     /// Whether it is in force.
     pub enabled: bool,
-    /// Spent in the present window; null where each session or run counts by itself, or the budget is switched off.
+    /// Whether it is the one shown on its agent, its key or the workspace's budget control.
+    pub attached: bool,
+    /// Spent in the window; null where it is not known, or each session or run has its own.
     pub spent_nano_usd: Option<String>,
-    /// Reserved by requests in flight; null as above.
+    /// Reserved by requests in flight.
     pub reserved_nano_usd: Option<String>,
-    /// What is left of the limit; null as above.
+    /// What can still be reserved; negative when more was spent.
     pub remaining_nano_usd: Option<String>,
-    /// Spent, in percent of the limit; null as above, and where the limit is zero.
-    pub usage_pct: Option<f64>,
-    /// When the window ends; null where it does not.
+    /// Spent, in percent of the limit, rounded down to two decimals; null also where the limit is zero.
+    #[schema(value_type = Option<f64>)]
+    pub usage_pct: Option<Number>,
+    /// When the spend starts again from nothing; null: never.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub resets_at: Option<Timestamp>,
-    /// `ok`, `warning` from the first threshold on, or `exhausted`; null as above.
+    /// `ok`, `warning` or `exhausted`.
     #[schema(value_type = Option<String>)]
     pub status: Option<UsageStatus>,
-    #[serde(skip)]
-    budget: Budget,
 }
 
-/// Without what is spent.
-pub fn new(budget: Budget) -> BudgetView {
-    let limit = budget.limit.amount();
-    BudgetView {
-        head: (&budget.head).into(),
-        scope: budget.scope.clone(),
-        limit_usd: limit.to_usd_number(),
-        limit_nano_usd: nanos(limit),
-        window: budget.window,
-        timezone: budget.timezone.name().to_owned(),
-        action: budget.action,
-        thresholds: budget.thresholds.percents().to_vec(),
-        enabled: budget.enabled,
-        spent_nano_usd: None,
-        reserved_nano_usd: None,
-        remaining_nano_usd: None,
-        usage_pct: None,
-        resets_at: None,
-        status: None,
-        budget,
+impl BudgetView {
+    /// The budget with its figures of this moment.
+    pub async fn now(services: &Services, budget: Budget) -> Self {
+        let usage = figures::usage(services, &budget).await;
+        Self::new(budget, usage, services.clock.now())
     }
-}
 
-/// With what is spent.
-pub async fn of(services: &Services, budget: Budget) -> Result<BudgetView, ApiError> {
-    let mut view = new(budget);
-    fill(services, &mut view).await?;
-    Ok(view)
-}
-
-/// Adds what is spent.
-#[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
-pub async fn fill(services: &Services, view: &mut BudgetView) -> Result<(), ApiError> {
-    let now = services.clock.now();
-    view.resets_at = view.budget.window.span_at(now, &view.budget.timezone).end;
-    if view.budget.scope.is_each() || !view.budget.enabled {
-        return Ok(());
-    }
-    let (spender, external_id) = anybody(services, &view.budget, now);
-    let account = AccountKey { budget: view.budget.id(), instance: None };
-    let Some(usage) = services.ledger.usage(&spender, &external_id, &account).await? else { return Ok(()) };
-    let taken = usage.spent.saturating_add(usage.reserved);
-    let remaining = usage.limit.nanos().saturating_sub(taken.nanos()).max(0);
-    view.spent_nano_usd = Some(nanos(usage.spent));
-    view.reserved_nano_usd = Some(nanos(usage.reserved));
-    view.remaining_nano_usd = Some(remaining.to_string());
-    view.usage_pct = (usage.limit > NanoUsd::ZERO)
-        .then(|| (usage.spent.nanos() as f64 / usage.limit.nanos() as f64 * 1e4).round() / 1e2);
-    view.status = Some(usage.status);
-    Ok(())
-}
-
-/// Somebody whom the budget covers.
-fn anybody(services: &Services, budget: &Budget, now: Timestamp) -> (Spender, ExternalId) {
-    let mut spender = Spender {
-        exchange: ExchangeId::new(Uuid::nil()),
-        created: now,
-        workspace: budget.head.workspace_id,
-        agent: None,
-        virtual_key: None,
-        session: None,
-        run: None,
-    };
-    match &budget.scope {
-        Scope::Workspace(_) | Scope::EachSession(None) | Scope::EachRun(None) => {}
-        Scope::Agent(id)
-        | Scope::EachSession(Some(Owner::Agent(id)))
-        | Scope::EachRun(Some(Owner::Agent(id))) => {
-            spender.agent = Some(*id);
+    /// The budget with its figures at `now`.
+    pub fn new(budget: Budget, usage: Option<Usage>, now: Timestamp) -> Self {
+        let limit = budget.limit.amount();
+        let text = |amount: NanoUsd| amount.nanos().to_string();
+        Self {
+            head: (&budget.head).into(),
+            limit_usd: limit.to_usd_number(),
+            limit_nano_usd: text(limit),
+            spent_nano_usd: usage.map(|usage| text(usage.spent)),
+            reserved_nano_usd: usage.map(|usage| text(usage.reserved)),
+            remaining_nano_usd: usage
+                .map(|usage| text(limit.saturating_sub(usage.spent).saturating_sub(usage.reserved))),
+            usage_pct: usage.and_then(|usage| percent(usage.spent, limit)),
+            resets_at: budget.window.span_at(now, &budget.timezone).end,
+            status: usage.map(|usage| usage.status),
+            scope: budget.scope,
+            window: budget.window,
+            timezone: budget.timezone,
+            action: budget.action,
+            thresholds: budget.thresholds,
+            enabled: budget.enabled,
+            attached: budget.attached,
         }
-        Scope::VirtualKey(id)
-        | Scope::EachSession(Some(Owner::VirtualKey(id)))
-        | Scope::EachRun(Some(Owner::VirtualKey(id))) => spender.virtual_key = Some(*id),
-        Scope::Session(id) => spender.session = Some(id.clone()),
-        Scope::Run(id) => spender.run = Some(id.clone()),
     }
-    let directory = services.directories.load();
-    let entry = directory.workspace(spender.workspace);
-    let agent = spender.agent.and_then(|id| entry?.agent(&AgentRef::Id(id)).cloned());
-    (spender, agent.map_or_else(ExternalId::unknown, |agent| agent.external_id.clone()))
 }
 
-fn nanos(amount: NanoUsd) -> String {
-    amount.nanos().to_string()
+/// In hundredths of a percent, so that no float is rounded.
+fn percent(spent: NanoUsd, limit: NanoUsd) -> Option<Number> {
+    let hundredths = (i128::from(spent.nanos()) * 10_000).checked_div(i128::from(limit.nanos()))?;
+    let sign = if hundredths < 0 { "-" } else { "" };
+    let size = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", size / 100, size % 100).parse::<f64>().ok().and_then(Number::from_f64)
 }

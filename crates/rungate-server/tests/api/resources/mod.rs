@@ -1,6 +1,7 @@
 //! The resources that people manage: each verb, each rule, and what holds for all of them.
 
 mod agents;
+mod budgets;
 mod everywhere;
 mod once;
 mod pats;

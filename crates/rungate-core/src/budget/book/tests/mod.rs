@@ -55,6 +55,8 @@ fn budget(number: u128, scope: Scope, limit: i64) -> Budget {
         action: BudgetAction::BlockRequests,
         thresholds: Thresholds::default(),
         enabled: true,
+        attached: false,
+        extra: serde_json::Map::new(),
     }
 }
 
