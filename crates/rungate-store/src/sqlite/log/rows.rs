@@ -6,7 +6,9 @@ use rungate_core::exchange::{Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId, WorkspaceId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Day;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
+};
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
