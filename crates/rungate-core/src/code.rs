@@ -162,6 +162,8 @@ codes! {
     IdempotencyConflict = "idempotency_conflict", 409, InvalidRequest, false;
     /// The thing is in use.
     InUse = "in_use", 409, InvalidRequest, false;
+    /// The webhook is disabled, so that nothing can be sent to it.
+    WebhookDisabled = "webhook_disabled", 409, InvalidRequest, false;
     /// The body is larger than the route allows.
     PayloadTooLarge = "payload_too_large", 413, InvalidRequest, false;
     /// The content type is not one the route reads.

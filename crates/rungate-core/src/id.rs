@@ -74,6 +74,12 @@ uuid_id! {
     PriceOverrideId;
     /// A budget.
     BudgetId;
+    /// An outgoing webhook.
+    WebhookId;
+    /// An event that webhooks are told of.
+    EventId;
+    /// An event on its way to one webhook.
+    DeliveryId;
 }
 
 impl ExchangeId {

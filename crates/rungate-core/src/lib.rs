@@ -20,3 +20,4 @@ pub mod ports;
 pub mod secret;
 pub mod time;
 pub mod usage;
+pub mod webhook;

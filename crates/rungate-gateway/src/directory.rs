@@ -12,14 +12,17 @@ use rungate_core::agent::{
     Agent, AgentSource, AgentStatus, KeyOwner, Pat, PriceOverride, ProviderKey, ProviderKeyStatus, Resource,
     VirtualKey, Workspace,
 };
+use rungate_core::budget::Budget;
 use rungate_core::id::{AgentId, AgentRef, ExternalId, MemberId, ProviderKeyId, WorkspaceId};
 use rungate_core::keyring::Keyring;
+use rungate_core::policy::{Policy, PolicySet};
 use rungate_core::ports::{Catalog, Revision, StoreError};
 use rungate_core::secret::{SealError, Secret, TokenHash};
 use rungate_core::time::Timestamp;
 use rungate_llm::provider::Provider;
 use rungate_llm::providers;
 
+use crate::budget::Ledger;
 use crate::prices::{DatedPrice, OwnPrices, Prices};
 
 /// The current picture, shared by all requests.
@@ -27,6 +30,7 @@ pub struct Directories {
     current: ArcSwap<Directory>,
     keyring: Keyring,
     prices: Arc<Prices>,
+    ledger: Arc<Ledger>,
     refreshing: tokio::sync::Mutex<()>,
 }
 
@@ -47,6 +51,10 @@ pub struct WorkspaceEntry {
     pub provider_keys: Vec<Arc<ProviderAccess>>,
     agents: HashMap<AgentId, Arc<Agent>>,
     agents_by_external_id: HashMap<ExternalId, Arc<Agent>>,
+    /// Its policies; `None` when one of them cannot be read, so that nobody knows what they would say.
+    pub policies: Option<PolicySet>,
+    /// Its budgets.
+    pub budgets: Vec<Arc<Budget>>,
     prices: OwnPrices,
 }
 
@@ -84,9 +92,15 @@ pub struct ProviderAccess {
 }
 
 impl Directories {
-    /// An empty picture; see [`Directories::refresh`]. `prices` follow the catalog in the same step.
-    pub fn new(keyring: Keyring, prices: Arc<Prices>) -> Self {
-        Self { current: ArcSwap::default(), keyring, prices, refreshing: tokio::sync::Mutex::default() }
+    /// An empty picture; see [`Directories::refresh`]. `prices` and `ledger` follow the catalog in the same step.
+    pub fn new(keyring: Keyring, prices: Arc<Prices>, ledger: Arc<Ledger>) -> Self {
+        Self {
+            current: ArcSwap::default(),
+            keyring,
+            prices,
+            ledger,
+            refreshing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The current picture.
@@ -105,6 +119,8 @@ impl Directories {
         }
         let directory = Directory::read(catalog, &self.keyring, revision).await?;
         self.prices.refresh(catalog).await?;
+        let budgets = directory.workspaces.values().flat_map(|entry| &entry.budgets);
+        self.ledger.follow(budgets.map(|budget| Budget::clone(budget)));
         self.current.store(Arc::new(directory));
         Ok(revision)
     }
@@ -131,6 +147,20 @@ impl Directory {
                 && price.deleted_at.is_none()
             {
                 entry.prices.add(price);
+            }
+        }
+        let policies = all::<Policy>(catalog).await?;
+        for (id, entry) in &mut builders {
+            let own = policies.iter().filter(|policy| policy.head.workspace_id == *id);
+            entry.policies = PolicySet::compile(own)
+                .inspect_err(
+                    |bad| tracing::error!(policy = %bad.id, error = %bad.error, "a policy cannot be read"),
+                )
+                .ok();
+        }
+        for budget in all::<Budget>(catalog).await? {
+            if let Some(entry) = builders.get_mut(&budget.head.workspace_id) {
+                entry.budgets.push(Arc::new(budget));
             }
         }
         let mut directory = Self { revision, ..Self::default() };
@@ -246,6 +276,8 @@ impl WorkspaceEntry {
             provider_keys: Vec::new(),
             agents: HashMap::new(),
             agents_by_external_id: HashMap::new(),
+            policies: Some(PolicySet::default()),
+            budgets: Vec::new(),
             prices: OwnPrices::default(),
         }
     }

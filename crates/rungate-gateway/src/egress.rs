@@ -57,8 +57,14 @@ impl EgressRules {
         Ok(rules)
     }
 
-    /// Checks a URL as it is saved: its form, and its address when it is a literal one.
+    /// Checks a URL that paths are put behind, as it is saved: as [`EgressRules::check_target`], and that it has no query.
     pub fn check_url(&self, url: &str) -> Result<Uri, EgressError> {
+        let uri = self.check_target(url)?;
+        if uri.query().is_some() { Err(EgressError::Query) } else { Ok(uri) }
+    }
+
+    /// Checks a URL that is called as it is: its form, and its address when it is a literal one. It may have a query.
+    pub fn check_target(&self, url: &str) -> Result<Uri, EgressError> {
         if url.contains('#')
             || url.chars().any(|character| character.is_control() || character.is_whitespace())
         {
@@ -73,9 +79,6 @@ impl EgressRules {
         }
         if authority.port().is_none() && authority.as_str() != authority.host() {
             return Err(EgressError::NotAUrl);
-        }
-        if uri.query().is_some() {
-            return Err(EgressError::Query);
         }
         let dots = |segment: &str| {
             let segment = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -265,6 +268,8 @@ mod tests {
             ("", EgressError::NotAUrl),
         ] {
             assert_eq!(rules.check_url(url).unwrap_err(), error, "{url}");
+            let as_target = rules.check_target(url).err();
+            assert_eq!(as_target, Some(error).filter(|error| *error != EgressError::Query), "{url}");
         }
     }
 }

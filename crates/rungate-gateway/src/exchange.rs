@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use rungate_core::budget::Reservation;
 use rungate_core::code::Code;
-use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome};
+use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::Clock;
 use rungate_core::usage::{Usage, UsageSource};
 use rungate_llm::meter::Report;
 
 use crate::arrival::Arrival;
+use crate::budget::Ledger;
 use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
+use crate::limit::{Admission, Standing};
 use crate::observe::Observer;
 use crate::prices::{self, Prices};
 use crate::refusal::Refusal;
@@ -31,6 +35,8 @@ pub struct Keeper {
     pub clock: Arc<dyn Clock>,
     /// Models and prices.
     pub prices: Arc<Prices>,
+    /// Holds requests to their budgets.
+    pub ledger: Arc<Ledger>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// Set at shutdown: an exchange dropped from then on was dropped by us, not left by its client.
@@ -50,6 +56,10 @@ pub struct Exchange {
     request: Option<Body>,
     response: Option<Body>,
     request_usage: Option<Usage>,
+    held: Option<Reservation>,
+    /// How the tightest rate limit stands.
+    pub standing: Option<Standing>,
+    admission: Option<Admission>,
     is_free: bool,
     is_dispatched: bool,
     is_closed: bool,
@@ -84,10 +94,18 @@ impl Exchange {
             request: None,
             response: None,
             request_usage: None,
+            held: None,
+            standing: None,
+            admission: None,
             is_free: false,
             is_dispatched: false,
             is_closed: false,
         }
+    }
+
+    /// Its workspace, as it was when the exchange began.
+    pub fn workspace(&self) -> Arc<WorkspaceEntry> {
+        Arc::clone(&self.workspace)
     }
 
     /// Keeps the request's body, as far as it may be kept.
@@ -124,6 +142,23 @@ impl Exchange {
     /// Nothing this operation does is charged by the token.
     pub fn free(&mut self) {
         self.is_free = true;
+    }
+
+    /// Takes what was reserved for it; settled or given back when it ends. `amount` is what a budget held for it.
+    pub fn hold(&mut self, reservation: Reservation, amount: Option<NanoUsd>) {
+        self.record.reserved = amount;
+        self.held = Some(reservation);
+    }
+
+    /// Takes its places in rate limits, which it gives back when it ends.
+    pub fn admitted(&mut self, admission: Admission) {
+        self.standing = admission.standing().copied();
+        self.admission = Some(admission);
+    }
+
+    /// The time since the process started, now.
+    pub fn since_start(&self) -> Duration {
+        self.keeper.clock.monotonic()
     }
 
     /// Adds a warning, once.
@@ -207,6 +242,11 @@ impl Exchange {
     }
 
     fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {
+        if cost > self.record.reserved && self.record.reserved.is_some() {
+            // A finding: the provider counts more than can be, or a bound is wrong.
+            tracing::warn!(exchange = %self.record.id, ?cost, reserved = ?self.record.reserved, "more was spent than can be");
+            self.warn("cost_above_bound");
+        }
         self.record.cost = cost;
         self.record.cost_status = status;
     }
@@ -231,8 +271,23 @@ impl Exchange {
     pub async fn close(mut self, outcome: Outcome, status: u16) -> Result<(), JournalError> {
         let entry = Arc::new(self.closing(outcome, status));
         let written = self.keeper.journal.append(Arc::clone(&entry)).await;
+        self.account(entry.record(), written.as_ref().ok());
         self.keeper.observer.exchange_closed(entry.record());
         written.map(drop)
+    }
+
+    /// Settles what was reserved, once the closing is in the journal at `at`. Without a closing nobody will ever know what it
+    /// cost: what was sent stays reserved until the next start, which counts it as spent.
+    fn account(&mut self, record: &ExchangeRecord, at: Option<&Sequence>) {
+        if let (Some(mut admission), Some(usage)) = (self.admission.take(), &record.usage) {
+            admission.settle_tokens(usage.input.saturating_add(usage.output));
+        }
+        let Some(held) = self.held.take() else { return };
+        match at {
+            Some(at) => self.keeper.ledger.settle(record.workspace_id, held, record.cost, *at),
+            None if !self.is_dispatched => self.keeper.ledger.release(held),
+            None => {}
+        }
     }
 
     fn closing(&mut self, outcome: Outcome, status: u16) -> Entry {
@@ -275,7 +330,9 @@ impl Drop for Exchange {
             self.settle(charge, &Report::default());
         }
         let entry = Arc::new(self.closing(outcome, Code::ClientClosed.status()));
-        if let Err(error) = self.keeper.journal.append_now(Arc::clone(&entry)) {
+        let written = self.keeper.journal.append_now(Arc::clone(&entry));
+        self.account(entry.record(), written.as_ref().ok());
+        if let Err(error) = written {
             tracing::error!(exchange = %self.record.id, %error, "the outcome of an exchange could not be recorded");
         }
         self.keeper.observer.exchange_closed(entry.record());

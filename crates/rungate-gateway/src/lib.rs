@@ -4,12 +4,14 @@
 
 pub mod arrival;
 pub mod body;
+pub mod budget;
 pub mod capture;
 pub mod credential;
 pub mod directory;
 pub mod egress;
 pub mod exchange;
 pub mod journal;
+pub mod limit;
 pub mod memory;
 pub mod models;
 pub mod observe;
@@ -20,6 +22,8 @@ pub mod refusal;
 pub mod registrar;
 pub mod route;
 pub mod routing;
+pub mod runs;
 pub mod stage;
 mod stored;
 pub mod upstream;
+pub mod webhook;

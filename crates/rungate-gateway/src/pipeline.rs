@@ -21,13 +21,15 @@ use crate::body::Body;
 use crate::capture::Capture;
 use crate::directory::{Directories, KeyEntry};
 use crate::exchange::{Exchange, Keeper};
+use crate::limit::Limiter;
 use crate::memory::MemoryPool;
 use crate::refusal::Refusal;
 use crate::registrar::{NewAgent, Registrar};
 use crate::route::{Call, Route};
+use crate::runs::Runs;
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
-use crate::stage::{admit, dispatch, identify, parse, read, relay};
+use crate::stage::{admit, dispatch, govern, identify, parse, read, relay, reserve};
 use crate::upstream::Client;
 use crate::{models, routing, stored};
 
@@ -45,6 +47,10 @@ pub struct Pipeline {
     pub client: Client,
     /// The bytes that all exchanges together may hold.
     pub memory: MemoryPool,
+    /// Counts for rate limits.
+    pub limiter: Limiter,
+    /// Remembers what runs have done.
+    pub runs: Runs,
     /// Remembers agents that nobody registered.
     pub registrar: Registrar,
     /// How failed attempts are repeated.
@@ -136,6 +142,7 @@ impl Pipeline {
         let received = read::body(call.operation, &parts.headers, body, &self.memory).await?;
         exchange.keep_request(&received.bytes);
         let parsed = parse::parse(call.operation, content_type.as_deref(), received.bytes)?;
+        let parsed = filtered(exchange, key, parsed, content_type.as_deref())?;
         note_request(exchange, &parsed);
         let model = parsed.scan.model.as_deref();
         let candidate = match &call.path_id {
@@ -146,15 +153,42 @@ impl Pipeline {
         };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();
-        let permit = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
+        let admitted = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
         let path_id = call.path_id.as_deref();
         let query = parts.uri.query();
-        let outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
+        let mut outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
+        let permit = if call.operation.is_free() {
+            reserve::Permit::free(&admitted)
+        } else {
+            Box::pin(self.govern(&admitted, exchange, key, &parsed, &candidate, &mut outgoing)).await?
+        };
         exchange.open().await.map_err(|error| {
             tracing::warn!(%error, "request refused: nothing can be recorded");
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
         })?;
         Ok(Prepared { permit, parsed, candidate, outgoing, room: received.room })
+    }
+
+    /// Everything that depends on what others have done: policies, rate limits, budgets.
+    async fn govern(
+        &self,
+        admitted: &admit::Admitted,
+        exchange: &mut Exchange,
+        key: &KeyEntry,
+        parsed: &Parsed,
+        candidate: &routing::Candidate,
+        outgoing: &mut Outgoing,
+    ) -> Result<reserve::Permit, Refusal> {
+        let policies = govern::applicable(exchange, key)?;
+        let is_bounded = !(policies.is_empty() && key.workspace.budgets.is_empty());
+        let bound = is_bounded
+            .then(|| reserve::bound(&self.keeper.prices, exchange, key, parsed, candidate, outgoing));
+        let known = bound.as_ref().and_then(|bound| bound.as_ref().ok());
+        let caps = govern::judge(exchange, policies, &self.runs, parsed, candidate, known).await?;
+        let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
+        govern::rate(exchange, policies, &self.limiter, key.key.id(), tokens)?;
+        let asked = reserve::Asked { key, candidate, bound, caps };
+        reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await
     }
 
     /// Everything after the opening.
@@ -239,6 +273,7 @@ impl Pipeline {
         }
         exchange.record.agent = caller.agent;
         exchange.record.attribution = attribution;
+        exchange.capture.mode = exchange.capture.mode.stricter(govern::bodies(exchange, key));
         exchange.capture.omit_request = omit_request;
         exchange.capture.omit_response = omit_response;
         Ok(())
@@ -247,11 +282,25 @@ impl Pipeline {
 
 /// Ready to be sent: the opening is in the journal.
 struct Prepared {
-    permit: admit::Permit,
+    permit: reserve::Permit,
     parsed: Parsed,
     candidate: routing::Candidate,
     outgoing: Outgoing,
     room: crate::memory::Room,
+}
+
+/// The request as content filters let it go on, which is also what is kept of it.
+fn filtered(
+    exchange: &mut Exchange,
+    key: &KeyEntry,
+    parsed: Parsed,
+    content_type: Option<&str>,
+) -> Result<Parsed, Refusal> {
+    let policies = govern::applicable(exchange, key)?;
+    let Some(body) = govern::filter(exchange, policies, &parsed)? else { return Ok(parsed) };
+    let parsed = parse::parse(parsed.operation, content_type, Bytes::from(body))?;
+    exchange.keep_request(&parsed.body);
+    Ok(parsed)
 }
 
 /// Notes what the body says.

@@ -12,6 +12,8 @@ use crate::body::Body;
 
 /// Names the error on every answer that is one.
 pub const ERROR_CODE: HeaderName = HeaderName::from_static("rungate-error-code");
+/// As `retry-after`, on 429.
+const RATE_LIMIT_AFTER: HeaderName = HeaderName::from_static("x-ratelimit-after");
 /// Tells SDKs not to send the same request again.
 pub const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -34,7 +36,11 @@ impl Refusal {
     /// A refusal with nothing but its code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let retry_after = match code {
-            Code::JournalUnavailable | Code::Overloaded | Code::Unavailable => Some(1),
+            Code::BudgetUnavailable
+            | Code::PolicyUnavailable
+            | Code::JournalUnavailable
+            | Code::Overloaded
+            | Code::Unavailable => Some(1),
             _ => None,
         };
         Self { code, message: message.into(), param: None, details: None, retry_after }
@@ -64,6 +70,9 @@ impl Refusal {
         headers.insert(ERROR_CODE, HeaderValue::from_static(self.code.as_str()));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            if self.code.status() == 429 {
+                headers.insert(RATE_LIMIT_AFTER, HeaderValue::from(seconds));
+            }
         }
         if !self.code.retryable() && matches!(self.code.status(), 408 | 409 | 429 | 500..) {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

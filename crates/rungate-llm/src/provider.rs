@@ -15,6 +15,7 @@ pub enum Auth {
 
 /// A provider. One row of its file; see [`crate::providers`].
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing that a provider does or does not")]
 pub struct Provider {
     /// Its id, the part of a model's name before the first `/`.
     pub id: &'static str,
@@ -36,6 +37,8 @@ pub struct Provider {
     pub any_model: bool,
     /// Whether `stream_options.include_usage` is understood.
     pub stream_usage: bool,
+    /// Whether it documents to heed `max_completion_tokens`; all heed `max_tokens`.
+    pub completion_tokens: bool,
 }
 
 /// How a provider serves an operation.

@@ -11,11 +11,13 @@ use hyper::body::Incoming;
 use rungate_gateway::arrival::Arrival;
 use rungate_gateway::body::Body;
 use rungate_gateway::exchange::Keeper;
+use rungate_gateway::limit::Limiter;
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::observe::Observer;
 use rungate_gateway::pipeline::Pipeline;
 use rungate_gateway::registrar::Registrar;
 use rungate_gateway::route::Route;
+use rungate_gateway::runs::Runs;
 use rungate_gateway::stage::dispatch::Retries;
 use rungate_gateway::upstream::Timeouts;
 
@@ -23,6 +25,9 @@ use crate::api;
 use crate::config::{Limits, Upstream};
 use crate::http::edge::DataPlane;
 use crate::services::Services;
+
+/// Memory for the counts of rate limits: some hundred thousand of them.
+const LIMITER_BYTES: usize = 64 << 20;
 
 /// What answers requests beyond the edge itself.
 pub struct Planes<D> {
@@ -77,6 +82,7 @@ pub fn assemble(
         journal: Arc::clone(&services.journal),
         clock: Arc::clone(&services.clock),
         prices: Arc::clone(&services.prices),
+        ledger: Arc::clone(&services.ledger),
         observer,
         stopping: AtomicBool::new(false),
     };
@@ -87,6 +93,8 @@ pub fn assemble(
         log: Arc::clone(&services.log),
         client: services.client.clone(),
         memory,
+        limiter: Limiter::new(LIMITER_BYTES),
+        runs: Runs::new(Arc::clone(&services.log), Arc::clone(&services.journal)),
         registrar,
         retries: settings.retries,
         max_stored_body_bytes: settings.max_stored_body_bytes,

@@ -12,7 +12,7 @@ use crate::http::anonymous::AnonymousRefusals;
 use crate::http::edge::{Edge, with_fallbacks};
 use crate::http::listener;
 use crate::http::operations::Operations;
-use crate::jobs::{drain, refresh, retention};
+use crate::jobs::{budgets, drain, refresh, retention, webhooks};
 use crate::planes;
 
 /// Serves until `stop`. Then, in this order: no new connections; requests in flight get their answers, as far as the
@@ -26,6 +26,7 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
         edge: settings,
         pipeline,
         retention: defaults,
+        budget_events,
         stores,
         ..
     } = booted;
@@ -41,7 +42,7 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
             openapi: planes.openapi,
         },
         proxies: settings.proxies,
-        witness: telemetry,
+        witness: telemetry.clone(),
         anonymous: AnonymousRefusals::default(),
         clock: Arc::clone(&services.clock),
         entropy: Arc::clone(&services.entropy),
@@ -52,7 +53,9 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
     let served = CancellationToken::new();
     jobs.spawn(drain::run(Arc::clone(&services), Arc::clone(&health), served.clone()));
     jobs.spawn(refresh::run(Arc::clone(&services), Arc::clone(&health), stop.clone()));
+    jobs.spawn(budgets::run(Arc::clone(&services), budget_events, stop.clone()));
     jobs.spawn(retention::run(Arc::clone(&services), defaults, stop.clone()));
+    jobs.spawn(webhooks::run(Arc::clone(&services), telemetry, stop.clone()));
     jobs.spawn(registrations.run(
         Arc::clone(&services.catalog),
         Arc::clone(&services.directories),

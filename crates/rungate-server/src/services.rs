@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Entropy, Log};
 use rungate_core::secret::TokenHasher;
+use rungate_gateway::budget::Ledger;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
+use rungate_gateway::webhook::{Outbox, Sender};
 
 /// The parts that handlers and jobs work with.
 pub struct Services {
@@ -19,6 +21,8 @@ pub struct Services {
     pub log: Arc<dyn Log>,
     /// What requests need of the catalog, in memory.
     pub directories: Arc<Directories>,
+    /// Holds requests to their budgets.
+    pub ledger: Arc<Ledger>,
     /// What the log has not taken over yet.
     pub journal: Arc<Journal>,
     /// Models and prices.
@@ -27,7 +31,11 @@ pub struct Services {
     pub egress: Arc<EgressRules>,
     /// The way to providers.
     pub client: Client,
-    /// Seals provider keys.
+    /// Where events are left for webhooks.
+    pub outbox: Arc<Outbox>,
+    /// The way to webhooks.
+    pub sender: Arc<Sender>,
+    /// Seals provider keys and the secrets of webhooks.
     pub keyring: Keyring,
     /// Hashes tokens.
     pub hasher: TokenHasher,

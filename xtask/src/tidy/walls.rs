@@ -24,7 +24,7 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
 ];
 /// What makes a connection over HTTP, and the only crates that may.
 const CLIENTS: [&str; 3] = ["hyper::client", "client::legacy", "hyper_rustls"];
-const CLIENT_CRATES: [&str; 3] = ["rungate-gateway", "rungate-sim", "rungate-testkit"];
+const CLIENT_CRATES: [&str; 4] = ["rungate-bench", "rungate-gateway", "rungate-sim", "rungate-testkit"];
 /// The client of the command line: it connects to the server that the person at the terminal names, never to an address
 /// that a tenant chose.
 const COMMAND_LINE_CLIENT: (&str, &str) = ("rungate-server", "src/cli/client/");

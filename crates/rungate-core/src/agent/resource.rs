@@ -31,6 +31,12 @@ pub enum ResourceKind {
     PriceOverride,
     /// [`crate::budget::Budget`]
     Budget,
+    /// [`crate::webhook::Webhook`]
+    Webhook,
+    /// [`crate::webhook::Delivery`]
+    Delivery,
+    /// [`crate::webhook::DueDelivery`]
+    DueDelivery,
     /// [`crate::agent::PriceSnapshot`]
     PriceSnapshot,
     /// [`crate::agent::PriceSnapshotData`]
@@ -57,6 +63,9 @@ impl ResourceKind {
             Self::PolicyVersion => "policy_version",
             Self::PriceOverride => "price_override",
             Self::Budget => "budget",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
+            Self::DueDelivery => "due_delivery",
             Self::PriceSnapshot => "price_snapshot",
             Self::PriceSnapshotData => "price_snapshot_data",
             Self::ActivePrices => "active_prices",
@@ -78,6 +87,9 @@ impl ResourceKind {
             Self::PolicyVersion,
             Self::PriceOverride,
             Self::Budget,
+            Self::Webhook,
+            Self::Delivery,
+            Self::DueDelivery,
             Self::PriceSnapshot,
             Self::PriceSnapshotData,
             Self::ActivePrices,

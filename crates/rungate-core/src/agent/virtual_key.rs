@@ -77,7 +77,7 @@ pub struct VirtualKey {
     pub previous: Option<PreviousToken>,
     /// Whether it is switched on.
     pub status: KeyStatus,
-    /// What switched it off, when no person did: `agent_archived`, `master_key_cascade`.
+    /// What switched it off, when no person did: `agent_archived`, `master_key_cascade`, `budget`.
     pub disabled_by: Option<String>,
     /// Whom it stands for.
     pub owner: KeyOwner,

@@ -3,6 +3,10 @@
 mod erasure;
 mod filter;
 mod frame;
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the names of a dozen types would hide the fields"
+)]
 mod json;
 mod record;
 mod rollup;

@@ -1,4 +1,4 @@
-//! Stage 4: may it go upstream? Without a [`Permit`] nothing does.
+//! Stage 4: do the key, its agent and the workspace allow it?
 
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect};
@@ -7,9 +7,9 @@ use crate::directory::KeyEntry;
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 
-/// Proof that every rule that applies let the exchange pass. Only [`admit`] makes one.
+/// Proof that the key, its agent and the workspace let the exchange pass. Only [`admit`] makes one.
 #[derive(Debug)]
-pub struct Permit(());
+pub struct Admitted(());
 
 /// Asks every rule that applies. The decisions are kept on the record, also when one of them denies.
 pub fn admit(
@@ -17,7 +17,7 @@ pub fn admit(
     candidate: &Candidate,
     has_run_id: bool,
     decisions: &mut Vec<Decision>,
-) -> Result<Permit, Refusal> {
+) -> Result<Admitted, Refusal> {
     run_id(key, has_run_id, decisions)?;
     if let Some(model) = &candidate.model {
         for rule in &key.models {
@@ -29,7 +29,7 @@ pub fn admit(
             }
         }
     }
-    Ok(Permit(()))
+    Ok(Admitted(()))
 }
 
 fn run_id(key: &KeyEntry, has_run_id: bool, decisions: &mut Vec<Decision>) -> Result<(), Refusal> {

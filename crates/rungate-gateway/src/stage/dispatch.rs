@@ -15,8 +15,8 @@ use rungate_llm::request;
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
-use crate::stage::admit::Permit;
 use crate::stage::parse::Parsed;
+use crate::stage::reserve::Permit;
 use crate::upstream::{Client, SendError, headers};
 
 /// How often and how patiently a failed attempt is repeated.
@@ -69,6 +69,8 @@ pub fn prepare(
         .map_err(|_| Refusal::new(Code::ProviderKeyMissing, "The provider key's baseUrl is no URL."))?;
     let headers = headers::upstream(client_headers, access, serving.bridge.is_some())
         .map_err(|error| Refusal::new(Code::ProviderKeyMissing, error.to_string()))?;
+    let is_chat = matches!(parsed.operation, Operation::ChatCompletions | Operation::Completions);
+    let ask_usage = is_chat && parsed.scan.stream && access.provider.stream_usage;
     let body = match serving.bridge {
         Some(bridge) => {
             let model = candidate.model.as_deref().unwrap_or_default();
@@ -81,11 +83,7 @@ pub fn prepare(
             translated.body
         }
         None if parsed.operation.has_no_body() => Bytes::new(),
-        None => {
-            let is_chat = matches!(parsed.operation, Operation::ChatCompletions | Operation::Completions);
-            let ask_usage = is_chat && parsed.scan.stream && access.provider.stream_usage;
-            request::rewrite(&parsed.body, &parsed.scan, candidate.model.as_deref(), ask_usage)
-        }
+        None => request::rewrite(&parsed.body, &parsed.scan, candidate.model.as_deref(), ask_usage),
     };
     let method = match parsed.operation {
         Operation::ResponseGet | Operation::ResponseInputItems => Method::GET,
@@ -195,6 +193,27 @@ fn failure(error: &SendError, candidate: &Candidate) -> Failure {
 }
 
 impl Outgoing {
+    /// The body as it is sent.
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Lowers the limit on the output of each answer to `most`.
+    pub fn limit_output(&mut self, candidate: &Candidate, most: u64) {
+        let provider = candidate.access.provider;
+        let model = candidate.model.as_deref().unwrap_or_default();
+        let lowered = request::lower_output_limit(
+            candidate.serving.operation,
+            &self.body,
+            model,
+            provider.completion_tokens,
+            most,
+        );
+        if let Some(body) = lowered {
+            self.body = body;
+        }
+    }
+
     fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();

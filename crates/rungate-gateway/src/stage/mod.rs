@@ -2,7 +2,9 @@
 
 pub mod admit;
 pub mod dispatch;
+pub mod govern;
 pub mod identify;
 pub mod parse;
 pub mod read;
 pub mod relay;
+pub mod reserve;

@@ -160,6 +160,11 @@ pub fn add_ours(headers: &mut HeaderMap, exchange: &Exchange, with_cost: bool) {
     if let Some(trace) = &record.attribution.trace_id {
         add("alephant-trace-id", trace.as_str());
     }
+    if let Some(standing) = &exchange.standing {
+        add("x-ratelimit-limit", &standing.limit.to_string());
+        add("x-ratelimit-remaining", &standing.remaining.to_string());
+        add("x-ratelimit-reset", &standing.reset_seconds().to_string());
+    }
     if !record.warnings.is_empty() {
         add("rungate-warning", &record.warnings.join(", "));
     }

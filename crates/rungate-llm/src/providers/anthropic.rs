@@ -18,4 +18,6 @@ pub(super) const ANTHROPIC: Provider = Provider {
     any_model: false,
     // Usage is part of every stream; there is nothing to ask for.
     stream_usage: false,
+    // The bridge heeds it.
+    completion_tokens: true,
 };

@@ -20,6 +20,7 @@ const HOSTED: Provider = Provider {
     default_headers: &[],
     any_model: false,
     stream_usage: true,
+    completion_tokens: false,
 };
 
 /// What the operator runs: any model, and often no credential.
@@ -31,6 +32,7 @@ pub(super) const GEMINI: Provider = Provider {
     name: "Google Gemini",
     base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
     operations: &[Operation::ChatCompletions, Operation::Embeddings, Operation::ImageGenerations],
+    completion_tokens: true,
     ..HOSTED
 };
 
@@ -46,6 +48,7 @@ pub(super) const OPENROUTER: Provider = Provider {
         Operation::Responses,
         Operation::Messages,
     ],
+    completion_tokens: true,
     ..HOSTED
 };
 
@@ -78,6 +81,7 @@ pub(super) const GROQ: Provider = Provider {
         Operation::Transcriptions,
         Operation::Translations,
     ],
+    completion_tokens: true,
     ..HOSTED
 };
 
@@ -95,6 +99,7 @@ pub(super) const XAI: Provider = Provider {
         Operation::ImageGenerations,
         Operation::ImageEdits,
     ],
+    completion_tokens: true,
     ..HOSTED
 };
 
@@ -178,6 +183,7 @@ pub(super) const VLLM: Provider = Provider {
         Operation::Transcriptions,
         Operation::Translations,
     ],
+    completion_tokens: true,
     ..SELF_HOSTED
 };
 

@@ -35,4 +35,5 @@ pub(super) const OPENAI: Provider = Provider {
     default_headers: &[],
     any_model: false,
     stream_usage: true,
+    completion_tokens: true,
 };

@@ -39,7 +39,7 @@ pub(super) struct StreamOptions<'a> {
 }
 
 /// Keeps a null that was sent apart from a field that was not.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 

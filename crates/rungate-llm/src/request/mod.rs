@@ -5,6 +5,7 @@
 pub(crate) mod excerpt;
 mod json;
 mod multipart;
+mod output;
 mod preview;
 mod rewrite;
 
@@ -12,6 +13,8 @@ use std::ops::Range;
 
 use rungate_core::operation::Operation;
 
+pub use output::lower_output_limit;
+pub(crate) use output::takes_completion_tokens;
 pub use rewrite::rewrite;
 
 /// What the gateway needs to know of a request body.
@@ -81,6 +84,29 @@ pub fn preview(operation: Operation, scan: &Scan, body: &[u8]) -> String {
     let words =
         scan.words_span.clone().and_then(|span| std::str::from_utf8(&body[span]).ok()).unwrap_or_default();
     if scan.multipart { excerpt::of_text(words).to_owned() } else { preview::of_json(operation, words) }
+}
+
+/// The names of the tools that a JSON body offers: of functions, and of those that a provider names by their kind.
+pub fn tool_names(body: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Function {
+        name: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Tool {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        name: Option<String>,
+        function: Option<Function>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Offered {
+        #[serde(default)]
+        tools: Vec<Tool>,
+    }
+    let name = |tool: Tool| tool.function.and_then(|function| function.name).or(tool.name).or(tool.kind);
+    let offered = serde_json::from_slice::<Offered>(body);
+    offered.map(|offered| offered.tools.into_iter().filter_map(name).collect()).unwrap_or_default()
 }
 
 /// The number of choices that a valid `n` asks for.

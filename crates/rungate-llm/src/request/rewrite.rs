@@ -11,9 +11,9 @@ use super::json::{StreamOptions, is_null, is_whitespace, span};
 const INCLUDE_USAGE: &str = "\"include_usage\":true";
 
 /// Bytes that stand in for those of a range; the range is empty where something is put in.
-struct Edit {
-    at: Range<usize>,
-    text: String,
+pub(super) struct Edit {
+    pub(super) at: Range<usize>,
+    pub(super) text: String,
 }
 
 /// The body with another model, and with the usage of its stream asked for when `ask_usage` is set and it is not asked
@@ -66,7 +66,7 @@ fn add_include_usage(body: &[u8], at: &Range<usize>) -> Option<Edit> {
 }
 
 /// Puts members at the front of the object that begins at or, after white space, behind `from`.
-fn insert_members(body: &[u8], from: usize, members: &str) -> Option<Edit> {
+pub(super) fn insert_members(body: &[u8], from: usize, members: &str) -> Option<Edit> {
     let inside = from + memchr::memchr(b'{', &body[from..])? + 1;
     let empty = body[inside..].iter().find(|&&byte| !is_whitespace(char::from(byte))) == Some(&b'}');
     let text = if empty { members.to_owned() } else { format!("{members},") };
@@ -88,7 +88,7 @@ fn set_form_model(body: &[u8], scan: &Scan, model: &str) -> Edit {
     Edit { at: start..start, text }
 }
 
-fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
+pub(super) fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
     if edits.is_empty() {
         return body.clone();
     }

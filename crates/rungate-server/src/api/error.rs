@@ -160,7 +160,7 @@ pub fn number(code: Code) -> u32 {
         Code::InvalidJson | Code::TokenRevoked | Code::WorkspaceMismatch | Code::AlreadyExists => 2,
         Code::InvalidCursor | Code::TokenExpired | Code::IdempotencyConflict => 3,
         Code::WindowTooLong | Code::VirtualKeyNotAllowed | Code::InUse => 4,
-        Code::InvalidHeader => 5,
+        Code::InvalidHeader | Code::WebhookDisabled => 5,
         Code::UrlNotAllowed => 6,
         Code::NotSupportedYet => 7,
         Code::InvalidWorkspaceId => 11,

@@ -27,7 +27,7 @@ const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("rungate-replayed");
 const KEPT: Duration = Duration::from_hours(24);
 /// Fields that are shown once.
-const SECRETS: [&str; 3] = ["fullToken", "token", "signingSecret"];
+const SECRETS: [&str; 4] = ["fullToken", "token", "signingSecret", "secret"];
 const UNIQUE: &str = "key";
 
 /// A checked body together with what makes the request one that is carried out once.

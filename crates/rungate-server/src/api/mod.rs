@@ -8,6 +8,7 @@ pub mod agents;
 pub mod analytics;
 pub mod auth;
 pub mod binding;
+pub mod budgets;
 pub mod envelope;
 pub mod erasures;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod tokens;
 pub mod version;
 pub mod view;
 pub mod virtual_keys;
+pub mod webhooks;
 pub mod workspaces;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(workspaces::routes())
         .merge(members::routes())
         .merge(pats::routes())
+        .merge(budgets::routes())
         .merge(model_prices::routes())
         .merge(price_snapshots::routes())
         .merge(models::routes())
@@ -60,6 +63,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(runs::routes())
         .merge(sessions::routes())
         .merge(rollups::routes())
+        .merge(webhooks::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method);
     let analytics = analytics::routes().fallback(unknown_path).method_not_allowed_fallback(wrong_method);

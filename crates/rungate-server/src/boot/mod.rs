@@ -15,14 +15,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rungate_core::ports::{Clock, Entropy};
 use rungate_core::secret::Secret;
+use rungate_gateway::budget::{Event, Ledger};
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::Client;
+use rungate_gateway::webhook::{Outbox, Sender};
 use rungate_llm::catalog::Catalogue;
 use rungate_store::{Database, StoreConfig, Stores};
+use tokio::sync::mpsc;
 
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::config::{self, Config, Credentials};
@@ -52,6 +55,8 @@ pub struct Booted {
     pub pipeline: PipelineSettings,
     /// How long things are kept.
     pub retention: RetentionDefaults,
+    /// What budgets say while requests are served.
+    pub budget_events: mpsc::Receiver<Event>,
     /// The owner token, when this start made it: to be shown once.
     pub fresh_owner_token: Option<Secret>,
     /// To be closed last.
@@ -93,20 +98,36 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
 
     prices::remember(prices.embedded(), &*stores.catalog, &*clock, &*entropy).await?;
 
-    let directories = Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices)));
-    directories.refresh(&*stores.catalog).await?;
     let journal = Arc::new(open_journal(config).await?);
+    let patience = Duration::from_millis(config.limits.budget_wait_ms.get());
+    let (ledger, budget_events) = Ledger::new(Arc::clone(&stores.log), Arc::clone(&journal), patience);
+    let ledger = Arc::new(ledger);
+    let directories =
+        Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices), Arc::clone(&ledger)));
+    directories.refresh(&*stores.catalog).await?;
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone()));
+    let outbox = Outbox::new(
+        Arc::clone(&stores.catalog),
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        Arc::clone(&telemetry) as _,
+    );
+    let sender =
+        Sender::new(Arc::clone(&egress), keys.keyring.clone(), Arc::clone(&clock), Sender::PATIENCE)?;
     Ok(Booted {
-        telemetry: Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone())),
+        telemetry,
         services: Arc::new(Services {
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
             directories,
+            ledger,
             journal,
             prices,
             egress,
             client,
+            outbox: Arc::new(outbox),
+            sender: Arc::new(sender),
             keyring: keys.keyring,
             hasher: keys.hasher,
             clock,
@@ -117,6 +138,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         edge,
         pipeline: PipelineSettings::of(&config.upstream, &config.limits),
         retention: RetentionDefaults::of(&config.retention),
+        budget_events,
         fresh_owner_token,
         stores,
     })

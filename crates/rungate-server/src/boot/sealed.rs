@@ -11,6 +11,7 @@ use rungate_core::agent::{Pat, ProviderKey, ProviderKeyStatus, Resource};
 use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Document, Entropy, Write};
 use rungate_core::secret::{SealError, Sealed, SealingKeyId, Secret};
+use rungate_core::webhook::Webhook;
 use serde::Serialize;
 
 use super::keys::{self, PEPPER, SealedSetting};
@@ -21,15 +22,16 @@ use super::owner::Owner;
 enum Holder {
     Setting(SealedSetting),
     ProviderKey(Box<ProviderKey>),
+    Webhook(Box<Webhook>),
 }
 
 /// What is to be known of one sealed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What it is: `pepper`, or `provider-key:<id>`.
+    /// What it is: `pepper`, `provider-key:<id>` or `webhook:<id>`.
     pub value: String,
-    /// The name that its owner gave it.
+    /// The name that its owner gave it; of a webhook its address.
     pub name: String,
     /// The key it was sealed with; unknown for values of before keys had ids.
     pub sealed_with: Option<SealingKeyId>,
@@ -58,6 +60,8 @@ pub struct Reset {
     pub current: SealingKeyId,
     /// Provider keys that need their secret again.
     pub provider_keys: Vec<Finding>,
+    /// Webhooks that were disabled and need another secret.
+    pub webhooks: Vec<Finding>,
     /// The new owner token; `None` when tokens still work, since the secret behind them could be opened.
     pub owner_token: Option<Secret>,
 }
@@ -71,6 +75,9 @@ impl Holder {
         for document in catalog.all(ProviderKey::KIND).await? {
             holders.push(Self::ProviderKey(Box::new(document.read()?)));
         }
+        for document in catalog.all(Webhook::KIND).await? {
+            holders.push(Self::Webhook(Box::new(document.read()?)));
+        }
         Ok(holders)
     }
 
@@ -78,6 +85,7 @@ impl Holder {
         match self {
             Self::Setting(setting) => &setting.value,
             Self::ProviderKey(key) => &key.secret,
+            Self::Webhook(webhook) => &webhook.secret,
         }
     }
 
@@ -86,6 +94,7 @@ impl Holder {
         match self {
             Self::Setting(setting) => setting.name.clone(),
             Self::ProviderKey(key) => ProviderKey::seal_context(key.id()),
+            Self::Webhook(webhook) => Webhook::seal_context(webhook.id()),
         }
     }
 
@@ -97,6 +106,7 @@ impl Holder {
         let name = match self {
             Self::Setting(_) => "the secret that tokens are hashed with".to_owned(),
             Self::ProviderKey(key) => key.name.clone(),
+            Self::Webhook(webhook) => webhook.url.clone(),
         };
         let sealed_with = self.sealed().key_id();
         Finding { value: self.context(), name, sealed_with, opens: self.open(keyring).is_ok() }
@@ -176,6 +186,7 @@ impl Rotation<'_> {
                 Write::update(&SealedSetting { value: sealed, ..setting }.touched(now))?
             }
             Holder::ProviderKey(key) => Write::update(&ProviderKey { secret: sealed, ..*key }.touched(now))?,
+            Holder::Webhook(webhook) => Write::update(&Webhook { secret: sealed, ..*webhook }.touched(now))?,
         })
     }
 
@@ -200,7 +211,7 @@ impl Rotation<'_> {
             None => keys::make_keyring(data, self.entropy)?,
         };
         let mut writes = Vec::new();
-        let mut provider_keys = Vec::new();
+        let (mut provider_keys, mut webhooks) = (Vec::new(), Vec::new());
         let mut owner_token = None;
         for holder in Holder::all(self.catalog).await? {
             let finding = holder.finding(&keyring);
@@ -213,6 +224,15 @@ impl Rotation<'_> {
                     // Nothing, so that everything opens again; the masked key stays and says which one to enter.
                     let nothing = Secret::new(String::new());
                     writes.push(self.write(Holder::ProviderKey(key), &keyring, &nothing)?);
+                }
+                Holder::Webhook(mut webhook) => {
+                    webhooks.push(finding);
+                    webhook.enabled = false;
+                    webhook.disabled_reason =
+                        Some("its secret was lost with the sealing key; rotate it".to_owned());
+                    webhook.previous_secret_until = None;
+                    let nothing = Secret::new(String::new());
+                    writes.push(self.write(Holder::Webhook(webhook), &keyring, &nothing)?);
                 }
                 Holder::Setting(setting) => {
                     let (fresh, hasher) = keys::fresh_pepper(&keyring, self.clock, self.entropy)?;
@@ -234,7 +254,7 @@ impl Rotation<'_> {
         if !writes.is_empty() {
             self.catalog.commit(writes).await?;
         }
-        Ok(Reset { current: keyring.current().id(), provider_keys, owner_token })
+        Ok(Reset { current: keyring.current().id(), provider_keys, webhooks, owner_token })
     }
 
     /// Personal access tokens whose hashes nothing can match any longer are revoked. Virtual keys stay as they are: they

@@ -19,6 +19,7 @@ mod sealing_key;
 mod serve;
 mod sim;
 mod spend;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,9 @@ enum Command {
     Erase(erase::Command),
     /// Show what was spent, by agent, model, key or a property
     Spend(spend::Command),
+    /// Show webhooks and their deliveries, try one out, send a delivery again
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Check the sums of requests against their rows, or make them anew
     #[command(subcommand)]
     Rollups(rollups::Command),
@@ -65,7 +69,7 @@ enum Command {
     /// Replace a lost owner token
     #[command(subcommand)]
     OwnerToken(owner_token::Command),
-    /// Replace the key that seals provider keys, check it, or begin anew without it
+    /// Replace the key that seals secrets, check it, or begin anew without it
     #[command(subcommand)]
     SealingKey(sealing_key::Command),
     /// Check the configuration, or print an example of it
@@ -88,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Prices(command) => command.run(),
         Command::Erase(command) => command.run(),
         Command::Spend(command) => command.run(),
+        Command::Webhooks(command) => command.run(),
         Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Backup(command) => command.run(),

@@ -163,12 +163,13 @@ impl Opened {
         if self.given.is_none() {
             put_damaged_aside(&self.data)?;
         }
-        let Reset { current, provider_keys, owner_token } =
+        let Reset { current, provider_keys, webhooks, owner_token } =
             self.rotation().reset(&self.data, self.given.as_ref()).await?;
         if self.json {
             let report = json!({
                 "current": current,
                 "providerKeysWithoutSecret": provider_keys,
+                "webhooksWithoutSecret": webhooks,
                 "ownerToken": owner_token.as_ref().map(Secret::expose),
             });
             return Ok(out::print(&to_json(&report)?)?);
@@ -180,15 +181,17 @@ impl Opened {
                 token.expose()
             )
         });
-        let rows: String = provider_keys.iter().map(row).collect();
-        let secrets = if rows.is_empty() {
-            rows
-        } else {
-            format!(
-                "\nThese provider keys need their secret again, by POST /api/v1/provider-keys/{{id}}/rotate:\n{rows}"
-            )
-        };
-        Ok(out::print(&format!("Everything is sealed with the key {current} now.\n{tokens}{secrets}"))?)
+        let keys = listed(
+            "These provider keys need their secret again, by POST /api/v1/provider-keys/{id}/rotate",
+            &provider_keys,
+        );
+        let webhooks = listed(
+            "These webhooks were disabled and need another secret, by POST /api/v1/webhooks/{id}/rotate",
+            &webhooks,
+        );
+        Ok(out::print(&format!(
+            "Everything is sealed with the key {current} now.\n{tokens}{keys}{webhooks}"
+        ))?)
     }
 }
 
@@ -203,6 +206,14 @@ fn put_damaged_aside(data: &Path) -> anyhow::Result<()> {
     std::fs::rename(&path, &aside).with_context(|| path.display().to_string())?;
     out::complain(&format!("{} is no sealing key and was renamed to {}", path.display(), aside.display()));
     Ok(())
+}
+
+fn listed(heading: &str, findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let rows: String = findings.iter().map(row).collect();
+    format!("\n{heading}:\n{rows}")
 }
 
 fn row(finding: &Finding) -> String {

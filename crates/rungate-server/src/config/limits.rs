@@ -1,7 +1,7 @@
 //! `[limits]`
 
 use crate::config::section::section;
-use crate::config::setting::Size;
+use crate::config::setting::{Size, Whole};
 
 section! {
     /// Bounds on what the server takes on at a time.
@@ -10,5 +10,7 @@ section! {
         memory_bytes: Size<{ 16 << 20 }> = Size::new(512 << 20);
         /// At most this much of each request and response body is stored; the rest is left out and marked as truncated.
         stored_body_bytes: Size<1024> = Size::new(8 << 20);
+        /// A request that would fit its budgets but for others in flight waits so long for them.
+        budget_wait_ms: Whole<0, 60_000> = Whole::new(2_000);
     }
 }

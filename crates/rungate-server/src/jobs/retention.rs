@@ -10,6 +10,7 @@ use rungate_core::agent::WorkspaceSettings;
 use rungate_core::exchange::ROLLUP_HOUR_DAYS;
 use rungate_core::ports::{Dropped, StoreError};
 use rungate_core::time::Day;
+use rungate_gateway::webhook;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +92,9 @@ async fn drop_old(
     let directory = services.directories.load();
     let settings = directory.workspaces().map(|entry| &entry.workspace.settings);
     let (rows, bodies) = defaults.first_days(today, settings);
+    if let Err(error) = webhook::sweep(&*services.catalog, services.clock.now()).await {
+        tracing::warn!(%error, "old deliveries of webhooks were not removed; trying again in an hour");
+    }
     services.log.retain(rows, bodies, today.plus(-ROLLUP_HOUR_DAYS)).await
 }
 

@@ -18,15 +18,18 @@ use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Clock, Entropy, Write};
 use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_core::time::Timestamp;
+use rungate_gateway::budget::Ledger;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
 use rungate_gateway::prices::Prices;
 use rungate_gateway::upstream::{Client, Timeouts};
+use rungate_gateway::webhook::{Outbox, Sender};
 use rungate_llm::catalog::Catalogue;
 use rungate_server::api;
 use rungate_server::services::Services;
-use rungate_store::{StoreConfig, Stores};
+use rungate_store::{Database, DatabaseUrl, StoreConfig, Stores};
+use rungate_testkit::TestDatabase;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -188,8 +191,19 @@ impl Answer {
 impl World {
     /// A new installation at noon.
     pub async fn new() -> Self {
+        Self::open(&[], None).await
+    }
+
+    /// The same with what the operator opens to tenants, and in a database where one is given.
+    pub async fn open(egress: &[&str], database: Option<&TestDatabase>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let stores = rungate_store::open(&StoreConfig::folder(dir.path().join("data"))).await.unwrap();
+        let mut config = StoreConfig::folder(dir.path().join("data"));
+        config.database = database.map(|database| Database {
+            url: DatabaseUrl::parse(&database.url()).unwrap(),
+            node: Uuid::from_u128(0xC0),
+            patience: Duration::from_secs(5),
+        });
+        let stores = rungate_store::open(&config).await.unwrap();
         let journal = JournalConfig {
             dir: dir.path().join("journal"),
             durability: Durability::Process,
@@ -200,21 +214,34 @@ impl World {
         let hasher = TokenHasher::new([7; 32]);
         stores.catalog.commit(tenants(&hasher)).await.unwrap();
         let prices = Arc::new(Prices::new(Catalogue::embedded().unwrap()));
-        let directories =
-            Directories::new(Keyring::new(SealingKey::from_bytes([1; 32])), Arc::clone(&prices));
+        let journal = Arc::new(Journal::open(journal).unwrap());
+        let (ledger, _) = Ledger::new(Arc::clone(&stores.log), Arc::clone(&journal), Duration::ZERO);
+        let ledger = Arc::new(ledger);
+        let keyring = Keyring::new(SealingKey::from_bytes([1; 32]));
+        let directories = Directories::new(keyring, Arc::clone(&prices), Arc::clone(&ledger));
         directories.refresh(&*stores.catalog).await.unwrap();
+        let egress = Arc::new(EgressRules::parse(egress).unwrap());
+        let clock_of_services: Arc<dyn Clock> = clock.clone();
+        let entropy: Arc<dyn Entropy> = Arc::new(Counting(AtomicU64::new(1)));
+        let keyring = Keyring::new(SealingKey::from_bytes([1; 32]));
+        let (catalog, now) = (Arc::clone(&stores.catalog), Arc::clone(&clock_of_services));
+        let outbox = Outbox::new(catalog, Arc::clone(&now), Arc::clone(&entropy), Arc::new(()));
+        let sender = Sender::new(Arc::clone(&egress), keyring.clone(), now, TIMEOUTS.first_byte);
         let services = Arc::new(Services {
+            outbox: Arc::new(outbox),
+            sender: Arc::new(sender.unwrap()),
             catalog: Arc::clone(&stores.catalog),
             log: Arc::clone(&stores.log),
             directories: Arc::new(directories),
-            journal: Arc::new(Journal::open(journal).unwrap()),
+            ledger,
+            journal,
             prices,
-            client: Client::new(Arc::default(), TIMEOUTS).unwrap(),
-            egress: Arc::new(EgressRules::default()),
-            keyring: Keyring::new(SealingKey::from_bytes([1; 32])),
+            client: Client::new(Arc::clone(&egress), TIMEOUTS).unwrap(),
+            egress,
+            keyring,
             hasher,
-            clock: clock.clone(),
-            entropy: Arc::new(Counting(AtomicU64::new(1))),
+            clock: clock_of_services,
+            entropy,
         });
         let router = api::router(Arc::clone(&services));
         Self { services, router, stores: Some(stores), clock, sequence: AtomicU64::new(0), _dir: dir }

@@ -16,3 +16,4 @@ mod journey;
 mod postgres;
 mod prices;
 mod process;
+mod webhooks;

@@ -36,7 +36,10 @@ pub(crate) const CONTROL: Schema = Schema {
 /// The tables of the log.
 pub(crate) const LOG: Schema = Schema {
     role: "log",
-    steps: &[Migration { name: "0001_log", sql: include_str!("migrations/log/0001_log.sql") }],
+    steps: &[
+        Migration { name: "0001_log", sql: include_str!("migrations/log/0001_log.sql") },
+        Migration { name: "0002_overlap", sql: include_str!("migrations/log/0002_overlap.sql") },
+    ],
 };
 
 /// One node at a time looks at the schema of a database; the number only has to be ours.

@@ -32,6 +32,7 @@ pub(crate) const ROWS: Schema = &[
 pub(crate) const VIEWS: Schema = &[
     Migration { name: "0001_views", sql: include_str!("migrations/views/0001_views.sql") },
     Migration { name: "0002_rollups", sql: include_str!("migrations/views/0002_rollups.sql") },
+    Migration { name: "0003_overlap", sql: include_str!("migrations/views/0003_overlap.sql") },
 ];
 
 /// Applies the steps that are missing, all or none.

@@ -11,12 +11,13 @@ use rungate_core::exchange::Outcome;
 use rungate_llm::meter::Meter;
 use tokio::time::Instant;
 
-use super::{Plan, close, fail, head as head_of};
+use super::{Plan, add_ours, close, fail, head as head_of};
 use crate::body::Body;
 use crate::exchange::{Charge, Exchange};
 use crate::memory::Room;
 use crate::refusal::Refusal;
 use crate::stage::dispatch::Failure;
+use crate::stage::govern;
 
 /// Relays a success.
 pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
@@ -41,12 +42,24 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
             }
         },
     };
+    let (bytes, refusal) = match govern::filter_answer(&mut exchange, content_type, &bytes) {
+        Ok(None) => (bytes, None),
+        Ok(Some(filtered)) => (Bytes::from(filtered), None),
+        Err(refusal) => (Bytes::new(), Some(refusal)),
+    };
     exchange.record.stream = false;
     exchange.settle(Charge::AsReported, meter.report());
     exchange.keep_response(&bytes, false);
     exchange.record.response_bytes = bytes.len() as u64;
     if exchange.record.usage_source == rungate_core::usage::UsageSource::Estimated {
         exchange.warn("usage_estimated");
+    }
+    if let Some(refusal) = refusal {
+        // The answer was paid for, and nobody gets it.
+        exchange.fail(refusal.code, &refusal.message);
+        let mut response = refusal.respond(plan.operation.dialect(), exchange.record.id);
+        add_ours(response.headers_mut(), &exchange, true);
+        return close(exchange, Outcome::Refused, refusal.code.status(), plan.operation, response).await;
     }
     let status = head.status;
     // A client that reads slowly holds the answer's bytes, and with them their room.

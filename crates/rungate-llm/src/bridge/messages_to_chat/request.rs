@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::super::common::{Dropped, Field, Object, invalid, unsupported};
 use super::super::{TranslateError, TranslatedRequest};
 use super::conversation::{self, ChatMessage};
+use crate::request::takes_completion_tokens;
 
 #[derive(Debug, Serialize)]
 struct Request<'a> {
@@ -146,18 +147,6 @@ pub(in super::super) fn translate(
     dropped.with_body(&body)
 }
 
-/// OpenAI's reasoning models (`o1`, `o3-mini`, `gpt-5` and later) refuse `max_tokens`, and many compatible providers know
-/// nothing else. Aggregators put a provider before the name: `openai/gpt-5`.
-fn takes_completion_tokens(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let generation = |prefix: &str| {
-        let rest = name.strip_prefix(prefix)?;
-        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..digits].parse::<u32>().ok()
-    };
-    generation("o").is_some() || generation("gpt-").is_some_and(|generation| generation >= 5)
-}
-
 fn number<'a>(request: &mut Object<'a>, name: &str) -> Result<Option<&'a RawValue>, TranslateError> {
     request.take(name).map(|field| field.number().map(|_| field.raw())).transpose()
 }
@@ -259,23 +248,5 @@ fn tool_choice<'a>(
         _ if has_tools => Ok((Some(chosen), one_at_a_time.then_some(false))),
         ToolChoice::Mode("auto" | "none") => Ok((None, None)),
         _ => Err(invalid("tool_choice", "needs tools to choose from")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::takes_completion_tokens;
-
-    #[test]
-    fn reasoning_models_of_openai_take_completion_tokens() {
-        for model in
-            ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1-codex", "openai/gpt-5-nano", "gpt-10"]
-        {
-            assert!(takes_completion_tokens(model), "{model}");
-        }
-        for model in ["gpt-4o", "gpt-4.1", "gpt-oss-120b", "olmo-2", "openai/gpt-4o-mini", "llama3", "", "o"]
-        {
-            assert!(!takes_completion_tokens(model), "{model}");
-        }
     }
 }

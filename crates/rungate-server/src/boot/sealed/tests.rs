@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rungate_core::agent::Head;
-use rungate_core::id::ProviderKeyId;
+use rungate_core::id::{ProviderKeyId, WebhookId};
 use rungate_core::ports::fresh_uuid;
 use rungate_core::secret::TokenHash;
+use rungate_core::webhook::{EventType, SigningSecret, SigningSecrets};
 use rungate_store::Stores;
 
 use super::*;
@@ -179,6 +180,45 @@ async fn after_a_lost_key_a_reset_keeps_everything_but_the_secrets() {
 
     let again = house.rotation().reset(house.folder.path(), None).await.unwrap();
     assert!(again.provider_keys.is_empty() && again.owner_token.is_none(), "there is nothing left to reset");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_webhook_moves_with_a_rotation_and_is_lost_with_the_key() {
+    let house = House::build().await;
+    let keys = house.keys(None).await.unwrap();
+    let now = house.clock.now();
+    let head = Head::new(fresh_uuid(&house.entropy, now), house.pats().await[0].head.workspace_id, now);
+    let context = Webhook::seal_context(WebhookId::new(head.id));
+    let secrets = SigningSecrets::new(SigningSecret::from_bytes([7; 32]));
+    let webhook = Webhook {
+        secret: keys.keyring.seal(&secrets.to_text(), &context, [9; 12]).unwrap(),
+        head,
+        url: "https://example.com/hook".to_owned(),
+        events: vec![EventType::BudgetExhausted],
+        enabled: true,
+        disabled_reason: None,
+        previous_secret_until: Some(now),
+    };
+    house.stores.catalog.commit(vec![Write::insert(&webhook).unwrap()]).await.unwrap();
+    let kept =
+        async || -> Webhook { house.stores.catalog.all(Webhook::KIND).await.unwrap()[0].read().unwrap() };
+
+    let rotated = house.rotation().rotate_file(house.folder.path()).await.unwrap();
+    assert_eq!(rotated.values, 4);
+    let keys = house.keys(None).await.unwrap();
+    let opened = keys.keyring.open(&kept().await.secret, &context).unwrap();
+    assert_eq!(SigningSecrets::parse(&opened), Ok(secrets));
+
+    std::fs::remove_file(house.folder.path().join("sealing.key")).unwrap();
+    let reset = house.rotation().reset(house.folder.path(), None).await.unwrap();
+    assert_eq!(reset.webhooks.len(), 1);
+    assert_eq!(reset.webhooks[0].name, "https://example.com/hook");
+    let lost = kept().await;
+    assert_eq!((lost.enabled, lost.previous_secret_until), (false, None));
+    assert!(lost.disabled_reason.unwrap().contains("rotate"));
+    let keyring = house.keys(None).await.unwrap().keyring;
+    let findings = check(&*house.stores.catalog, &keyring).await.unwrap();
+    assert!(findings.iter().all(|finding| finding.opens), "{findings:?}");
 }
 
 #[tokio::test]

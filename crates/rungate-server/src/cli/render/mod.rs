@@ -11,6 +11,7 @@ pub mod run;
 pub mod spend;
 pub mod table;
 pub mod text;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

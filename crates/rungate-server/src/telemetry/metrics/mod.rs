@@ -5,6 +5,7 @@ mod exchange;
 mod http;
 mod process;
 mod storage;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use rungate_core::exchange::ExchangeRecord;
 use rungate_gateway::journal::Journal;
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::observe::Observer;
+use rungate_gateway::webhook::{Tried, Watch};
 
 use crate::http::edge::{RouteFamily, Witness};
 use crate::http::health::Components;
@@ -31,6 +33,7 @@ pub struct Telemetry {
     exchange: exchange::Group,
     storage: storage::Group,
     process: process::Group,
+    webhook: webhook::Group,
 }
 
 impl Telemetry {
@@ -42,6 +45,7 @@ impl Telemetry {
             exchange: exchange::Group::new(&mut registry),
             storage: storage::Group::new(&mut registry, journal, memory),
             process: process::Group::new(&mut registry),
+            webhook: webhook::Group::new(&mut registry),
             registry,
         }
     }
@@ -56,6 +60,16 @@ impl Witness for Telemetry {
 impl Observer for Telemetry {
     fn exchange_closed(&self, record: &ExchangeRecord) {
         self.exchange.closed(record);
+    }
+}
+
+impl Watch for Telemetry {
+    fn tried(&self, tried: Tried) {
+        self.webhook.tried(tried);
+    }
+
+    fn pending(&self, count: usize, oldest: Duration) {
+        self.webhook.pending(count, oldest);
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use super::{Client, id};
 use crate::world::{AGENT, AGENT_KEY, OURS, THEIRS, World, agent_name};
 
-const LISTS: [&str; 6] =
-    ["/provider-keys", "/agents", "/virtual-keys", "/workspaces", "/members", "/model-prices"];
+const LISTS: [&str; 7] =
+    ["/provider-keys", "/agents", "/virtual-keys", "/workspaces", "/members", "/model-prices", "/webhooks"];
 
 const NOBODY: &str = "018f7f83-2a7a-7f1a-9b2f-2f2b21e8a001";
 
@@ -35,6 +35,12 @@ fn writes() -> Vec<(&'static str, String, Scope)> {
         ("DELETE", one("/pats"), Admin),
         ("POST", "/model-prices".to_owned(), Admin),
         ("DELETE", one("/model-prices"), Admin),
+        ("POST", "/webhooks".to_owned(), Admin),
+        ("PATCH", one("/webhooks"), Admin),
+        ("DELETE", one("/webhooks"), Admin),
+        ("POST", format!("{}/rotate", one("/webhooks")), Admin),
+        ("POST", format!("{}/test", one("/webhooks")), Admin),
+        ("POST", format!("{}/redeliver", one("/deliveries")), Admin),
         ("POST", "/virtual-keys".to_owned(), Write),
         ("PATCH", one("/virtual-keys"), Write),
         ("DELETE", one("/virtual-keys"), Write),
@@ -110,7 +116,8 @@ async fn w_006_bodies_that_cannot_be_read_are_refused_as_what_they_are() {
     let world = World::new().await;
     let owner = Client::ours(&world);
     let bodies = writes().into_iter().filter(|(method, path, _)| {
-        *method == "PATCH" || *method == "POST" && !path.ends_with("/revoke") && !path.ends_with("/verify")
+        let bodiless = ["/revoke", "/verify", "/test", "/redeliver"].iter().any(|end| path.ends_with(end));
+        *method == "PATCH" || *method == "POST" && !bodiless
     });
     let huge = format!("{{\"name\": \"{}\"}}", "x".repeat(1 << 20));
     let deep = format!("{{\"name\": {}{}}}", "[".repeat(5_000), "]".repeat(5_000));
@@ -175,6 +182,9 @@ async fn w_007_an_id_of_another_workspace_is_404_on_every_route_and_verb() {
     let provider_key = owner.provider_key().await;
     let price = owner.price("m").await;
     let pat = id(&owner.pat("p").await);
+    let webhook = id(&owner.webhook("https://name.invalid").await);
+    let delivery = owner.post(&format!("/webhooks/{webhook}/test"), json!({})).await;
+    let delivery = id(delivery.data());
     let secret = json!({"secret": "sk-new"});
     let named = json!({"name": "x"});
     let none = json!({});
@@ -211,6 +221,18 @@ async fn w_007_an_id_of_another_workspace_is_404_on_every_route_and_verb() {
             vec![("GET", "", &none), ("PATCH", "", &named), ("GET", "/stats", &none)],
         ),
         (format!("/pats/{pat}"), vec![("PATCH", "", &named), ("DELETE", "", &none)]),
+        (
+            format!("/webhooks/{webhook}"),
+            vec![
+                ("GET", "", &none),
+                ("PATCH", "", &none),
+                ("DELETE", "", &none),
+                ("GET", "/deliveries", &none),
+                ("POST", "/test", &none),
+                ("POST", "/rotate", &none),
+            ],
+        ),
+        (format!("/deliveries/{delivery}"), vec![("POST", "/redeliver", &none)]),
         (format!("/model-prices/{price}"), vec![("GET", "", &none), ("DELETE", "", &none)]),
     ] {
         for (method, rest, body) in routes {
@@ -225,7 +247,7 @@ async fn w_007_an_id_of_another_workspace_is_404_on_every_route_and_verb() {
     }
     let body = json!({"label": "k", "entityType": "agent", "entityId": AGENT});
     stranger.post("/virtual-keys", body).await.refused(40400);
-    for list in ["/provider-keys", "/agents", "/virtual-keys", "/model-prices"] {
+    for list in ["/provider-keys", "/agents", "/virtual-keys", "/model-prices", "/webhooks"] {
         assert_eq!(stranger.get(list).await.data()["total"], 0, "{list}");
     }
     assert_eq!(stranger.get("/pats").await.body["pagination"]["total"], 3);
@@ -292,6 +314,7 @@ async fn w_095_lists_have_one_shape() {
         owner.agent("a").await;
     }
     owner.price("m").await;
+    owner.webhook("https://example.com").await;
     for list in LISTS {
         let answer = owner.get(&format!("{list}?page=1&pageSize=200")).await;
         let data = answer.data();
@@ -329,11 +352,12 @@ async fn w_095_lists_have_one_shape() {
 }
 
 /// Something of each resource that can be changed, with a change of it.
-async fn changeable(owner: &Client) -> [(String, serde_json::Value); 5] {
+async fn changeable(owner: &Client) -> [(String, serde_json::Value); 6] {
     let name = json!({"name": "x"});
     [
         (format!("/provider-keys/{}", owner.provider_key().await), name.clone()),
         (format!("/agents/{AGENT}"), name.clone()),
+        (format!("/webhooks/{}", id(&owner.webhook("https://example.com").await)), json!({"enabled": false})),
         (format!("/workspaces/{OURS}"), name.clone()),
         (format!("/pats/{}", id(&owner.pat("p").await)), name),
         (format!("/virtual-keys/{AGENT_KEY}"), json!({"label": "x"})),

@@ -8,6 +8,7 @@ mod price_snapshots;
 mod prices;
 mod provider_keys;
 mod virtual_keys;
+mod webhooks;
 mod workspaces;
 
 use axum::Router;
@@ -96,6 +97,12 @@ impl Client {
     async fn price(&self, model: &str) -> String {
         let body = json!({"provider": "openai", "model": model, "prices": {"inputPerMTok": "1"}});
         id(self.post("/model-prices", body).await.created())
+    }
+
+    /// Makes a webhook for budgets; answers it with its secret.
+    async fn webhook(&self, url: &str) -> Value {
+        let body = json!({"url": url, "events": ["budget.threshold", "budget.exhausted"]});
+        self.post("/webhooks", body).await.created().clone()
     }
 
     /// Makes a token; answers it.

@@ -7,6 +7,7 @@ mod clock;
 mod crash;
 mod damage;
 mod erase;
+mod governance;
 mod memory;
 mod odd;
 mod outage;

@@ -1,0 +1,241 @@
+//! Stage 5: what the workspace's policies say, and whether its rate limits have room.
+
+use rungate_core::agent::BodyCapture;
+use rungate_core::code::Code;
+use rungate_core::exchange::{Decision, Effect, Mode};
+use rungate_core::id::VirtualKeyId;
+use rungate_core::money::NanoUsd;
+use rungate_core::policy::{Applicable, Denial, Facts, Finding, Per, RateLimit};
+use rungate_llm::ceiling::Demand;
+use rungate_llm::request;
+use serde_json::json;
+
+use crate::directory::KeyEntry;
+use crate::exchange::Exchange;
+use crate::limit::{Counter, Limit, Limiter, Refused, Standing, Subject, Unit};
+use crate::refusal::Refusal;
+use crate::routing::Candidate;
+use crate::runs::{Run, Runs};
+use crate::stage::parse::Parsed;
+use crate::stage::reserve::Bound;
+
+/// To what a request is held by policies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Output tokens at most.
+    pub max_output_tokens: Option<u64>,
+    /// The most it may cost.
+    pub max_cost: Option<NanoUsd>,
+}
+
+/// The policies that apply to a request.
+pub fn applicable<'a>(exchange: &Exchange, key: &'a KeyEntry) -> Result<Applicable<'a>, Refusal> {
+    let Some(policies) = &key.workspace.policies else {
+        return Err(Refusal::new(
+            Code::PolicyUnavailable,
+            "A policy of the workspace cannot be read; nothing was sent.",
+        ));
+    };
+    Ok(policies.for_request(exchange.record.agent.id, Some(key.key.id())))
+}
+
+/// What policies keep of bodies; all of it where none says, or where nobody knows what they say and the request is refused.
+pub fn bodies(exchange: &Exchange, key: &KeyEntry) -> BodyCapture {
+    let logging = applicable(exchange, key).ok().and_then(|policies| policies.logging());
+    logging.and_then(|(_, logging)| logging.bodies).unwrap_or_default()
+}
+
+/// Holds the body against the content filters. The body as it is to go on, when that is another.
+pub fn filter(
+    exchange: &mut Exchange,
+    policies: Applicable<'_>,
+    parsed: &Parsed,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    if !policies.filters(false) || parsed.scan.multipart {
+        return Ok(None);
+    }
+    // A body that was scanned is text.
+    let Ok(body) = std::str::from_utf8(&parsed.body) else { return Ok(None) };
+    let filtered = policies.filter_request(body, true);
+    exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
+    match filtered.denial {
+        Some(denial) => Err(denied(&denial)),
+        None => Ok(filtered.body.map(String::into_bytes)),
+    }
+}
+
+/// Holds a whole answer against the content filters. The answer as the client gets it, when that is another.
+pub fn filter_answer(
+    exchange: &mut Exchange,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let workspace = exchange.workspace();
+    let Some(policies) = &workspace.policies else { return Ok(None) };
+    let policies = policies.for_request(exchange.record.agent.id, Some(exchange.record.virtual_key_id));
+    if !policies.filters(true) {
+        return Ok(None);
+    }
+    // Sound and pictures are not looked at.
+    let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
+    let is_json = content_type.is_none_or(|content_type| content_type.contains("json"));
+    let filtered = policies.filter_response(text, is_json);
+    exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
+    match filtered.denial {
+        Some(denial) => Err(denied(&denial)),
+        None => Ok(filtered.body.map(String::into_bytes)),
+    }
+}
+
+/// Asks every rule that needs nothing but facts.
+pub async fn judge(
+    exchange: &mut Exchange,
+    policies: Applicable<'_>,
+    runs: &Runs,
+    parsed: &Parsed,
+    candidate: &Candidate,
+    bound: Option<&Bound>,
+) -> Result<Caps, Refusal> {
+    if policies.is_empty() {
+        return Ok(Caps::default());
+    }
+    let record = &exchange.record;
+    let run = match &record.attribution.run_id {
+        Some(id) if policies.iter().any(|policy| policy.rule_type == "run_limits") => {
+            let input = parsed.scan.words_span.clone().map_or(&[][..], |span| &parsed.body[span]);
+            let noted = runs.note(record.workspace_id, id, record.created_at, input).await;
+            Some(noted.map_err(|error| {
+                tracing::warn!(%error, "request refused: what its run has done is not known");
+                Refusal::new(
+                    Code::PolicyUnavailable,
+                    "What the run has done cannot be read now; nothing was sent.",
+                )
+            })?)
+        }
+        Some(_) => Some(Run::default()),
+        None => None,
+    };
+    let tools = request::tool_names(&parsed.body);
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    let facts = Facts {
+        now: record.created_at,
+        client_ip: record.client_ip,
+        operation: parsed.operation,
+        provider: Some(candidate.access.provider.id),
+        model: candidate.model.as_deref(),
+        body_bytes: parsed.body.len() as u64,
+        input_tokens: (parsed.body.len() as u64).div_ceil(4),
+        output_tokens: Demand::read(parsed.operation, &parsed.scan, &parsed.body).output_limit(),
+        cost: bound.map(Bound::cost),
+        tools: &tools,
+        has_agent_id: record.agent.id.is_some()
+            || record.agent.trust != rungate_core::activity::Trust::SystemDerived,
+        has_session_id: record.attribution.session_id.is_some(),
+        run: run.as_ref().map(|run| run.facts(record.created_at)),
+    };
+    let verdict = policies.judge(&facts);
+    exchange.record.decisions.extend(verdict.decisions());
+    match &verdict.denial {
+        Some(denial) => Err(denied(denial)),
+        None => Ok(Caps { max_output_tokens: verdict.max_output_tokens, max_cost: verdict.max_cost }),
+    }
+}
+
+fn denied(denial: &Denial<'_>) -> Refusal {
+    let message = format!("Policy {} refuses the request: {}.", denial.policy.name, denial.reason);
+    let refusal = Refusal::new(denial.code, message);
+    refusal.details(json!({
+        "policyId": denial.policy.id,
+        "policyName": denial.policy.name,
+        "rule": denial.policy.rule_type,
+        "reason": denial.reason,
+    }))
+}
+
+/// Takes the request from every rate limit that applies, or from none.
+pub fn rate(
+    exchange: &mut Exchange,
+    policies: Applicable<'_>,
+    limiter: &Limiter,
+    key: VirtualKeyId,
+    tokens: u64,
+) -> Result<(), Refusal> {
+    let mut limits = Vec::new();
+    let mut bounds = Vec::new();
+    for (policy, limit) in policies.rate_limits() {
+        let Some(subject) = subject(exchange, limit.per, key) else { continue };
+        for (unit, most) in units(limit) {
+            let counter = Counter { rule: policy.id.uuid(), subject: subject.clone(), unit };
+            limits.push(Limit { counter, most, enforced: policy.mode == Mode::Enforce });
+            bounds.push(policy);
+        }
+    }
+    if limits.is_empty() {
+        return Ok(());
+    }
+    let decision = |at: usize, effect| Decision {
+        policy_id: Some(bounds[at].id.to_string()),
+        policy_name: Some(bounds[at].name.to_string()),
+        version: Some(bounds[at].version),
+        mode: Some(bounds[at].mode),
+        rule: bounds[at].rule_type.to_owned(),
+        effect,
+        reason: Some(format!("{} {}", limits[at].most, limits[at].counter.unit.as_str())),
+    };
+    match limiter.admit(exchange.since_start(), exchange.record.workspace_id, &limits, tokens) {
+        Ok(admission) => {
+            let exceeded: Vec<_> =
+                admission.exceeded().iter().map(|at| decision(*at, Effect::Deny)).collect();
+            exchange.record.decisions.extend(exceeded);
+            exchange.admitted(admission);
+            Ok(())
+        }
+        Err(refused) => {
+            if let Refused::Reached { limit, standing, .. } = &refused {
+                exchange.record.decisions.push(decision(*limit, Effect::Deny));
+                exchange.standing = Some(*standing);
+            }
+            Err(reached(exchange, &refused))
+        }
+    }
+}
+
+fn reached(exchange: &Exchange, refused: &Refused) -> Refusal {
+    let Refused::Reached { standing, .. } = refused else {
+        return Refusal::new(Code::Overloaded, "There is no room to count another run or address.");
+    };
+    let Standing { scope, unit, limit, reset, .. } = standing;
+    let message = format!("Rate limit reached: {limit} {}.", unit.as_str().replace('_', " "));
+    let mut refusal = Refusal::new(Code::RateLimitExceeded, message).details(json!({
+        "scope": scope,
+        "limit": limit,
+        "unit": unit.as_str(),
+        "resetsAt": exchange.record.created_at.plus(*reset),
+    }));
+    refusal.retry_after = refused.retry_after_seconds();
+    refusal
+}
+
+/// Whose count the request is in; `None` where it is in nobody's.
+fn subject(exchange: &Exchange, per: Per, key: VirtualKeyId) -> Option<Subject> {
+    let record = &exchange.record;
+    match per {
+        Per::Workspace => Some(Subject::Workspace),
+        Per::Key => Some(Subject::Key(key)),
+        // An agent that nobody registered is as good as its key.
+        Per::Agent => Some(record.agent.id.map_or(Subject::Key(key), Subject::Agent)),
+        Per::Run => record.attribution.run_id.clone().map(Subject::Run),
+        Per::Ip => record.client_ip.map(Subject::ip),
+    }
+}
+
+fn units(limit: &RateLimit) -> impl Iterator<Item = (Unit, u64)> {
+    let units = [
+        (Unit::RequestsPerMinute, limit.requests_per_minute),
+        (Unit::RequestsPerHour, limit.requests_per_hour),
+        (Unit::RequestsPerDay, limit.requests_per_day),
+        (Unit::TokensPerMinute, limit.tokens_per_minute),
+        (Unit::ConcurrentRequests, limit.max_concurrent),
+    ];
+    units.into_iter().filter_map(|(unit, most)| Some((unit, most?)))
+}

@@ -1,0 +1,221 @@
+//! Budgets, rate limits and policies, on every route and with many clients at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use rungate_testkit::{Answer, Client};
+use serde_json::{Value, json};
+
+use super::{Stage, chat, streamed};
+
+/// Clients that race for one budget.
+const CLIENTS: usize = 200;
+
+impl Stage {
+    async fn make(&self, path: &str, body: &Value) -> Value {
+        let answer = self.server.owner().post(path, body).await;
+        assert!(answer.status.is_success(), "{path} {body}: {}", answer.text());
+        answer.data()
+    }
+
+    async fn budget(&self, scope: Value, limit_nano_usd: &str, action: &str) -> Value {
+        let body =
+            json!({ "scope": scope, "limitNanoUsd": limit_nano_usd, "window": "total", "action": action });
+        self.make("/api/v1/budgets", &body).await
+    }
+
+    fn agent_scope(&self) -> Value {
+        json!({ "type": "agent", "id": self.tenant.agent["id"] })
+    }
+
+    async fn spent(&self, budget: &Value) -> (i64, i64) {
+        let path = format!("/api/v1/budgets/{}", budget["id"].as_str().unwrap());
+        let budget = self.server.owner().get(&path).await.data();
+        let nanos = |name: &str| budget[name].as_str().unwrap().parse::<i64>().unwrap();
+        (nanos("spentNanoUsd"), nanos("reservedNanoUsd"))
+    }
+
+    /// What the rows of all requests say that budgets count.
+    async fn charged(&self) -> i64 {
+        let (mut charged, mut cursor) = (0, String::new());
+        loop {
+            let page = self.server.owner().get(&format!("/api/v1/requests?limit=200{cursor}")).await.data();
+            for row in page["data"].as_array().unwrap() {
+                let nanos = |name: &str| row[name].as_str().map(|text| text.parse::<i64>().unwrap());
+                charged += nanos("costNanoUsd").or(nanos("reservedNanoUsd")).unwrap_or(0);
+            }
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return charged,
+            }
+        }
+    }
+}
+
+fn limited(stream: bool, max_tokens: u64) -> Value {
+    let mut body = if stream { streamed("gpt-4o-mini") } else { chat("gpt-4o-mini") };
+    body["max_tokens"] = json!(max_tokens);
+    body
+}
+
+/// The code of an answer's error; `None` for a success.
+fn code(answer: &Answer) -> Option<String> {
+    (!answer.status.is_success()).then(|| answer.error_code())
+}
+
+#[tokio::test]
+async fn w_049_a_budget_that_is_used_up_refuses_and_says_everything() {
+    let stage = Stage::set().await;
+    let budget = stage.budget(stage.agent_scope(), "0", "block_requests").await;
+    let answer = stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (429, "budget_exhausted".to_owned()));
+    let error = &answer.json()["error"];
+    assert_eq!(error["type"], "insufficient_quota");
+    assert_eq!(error["details"]["scope"], "agent");
+    assert_eq!(error["details"]["scopeId"], stage.tenant.agent["id"]);
+    assert_eq!((&error["details"]["limit"], &error["details"]["spent"]), (&json!("0"), &json!("0")));
+    assert_eq!((&error["details"]["window"], &error["details"]["resetsAt"]), (&json!("total"), &Value::Null));
+    assert_eq!(answer.header("x-should-retry"), Some("false"));
+    assert_eq!(answer.header("retry-after"), None, "a budget that never resets");
+    let row = stage.row(answer.header("alephant-id").unwrap()).await;
+    assert_eq!((&row["outcome"], &row["costNanoUsd"]), (&json!("refused"), &json!("0")));
+    assert_eq!(stage.sim.stats().await["requests_total"], 0);
+    // Raised, it is in force with the next request.
+    let path = format!("/api/v1/budgets/{}", budget["id"].as_str().unwrap());
+    let raised = json!({ "limitNanoUsd": "1000000000" }).to_string();
+    assert!(stage.server.owner().send(Method::PATCH, &path, raised).await.status.is_success());
+    let answer = stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let (spent, reserved) = stage.spent(&budget).await;
+    assert_eq!((spent, reserved), (stage.charged().await, 0));
+    assert!(spent > 0);
+}
+
+/// Sends until the budget is used up for this client; what it counted as answered.
+async fn race(client: Client, number: usize, answered: Arc<AtomicU64>) {
+    loop {
+        let body = limited(number.is_multiple_of(3), 20 + (number as u64 * 7) % 60);
+        let answer = client.post("/v1/chat/completions", &body).await;
+        match code(&answer).as_deref() {
+            None => drop(answered.fetch_add(1, Ordering::Relaxed)),
+            Some("budget_reserved") => tokio::time::sleep(Duration::from_millis(20)).await,
+            Some("budget_exhausted") => return,
+            Some(other) => panic!("{other}: {}", answer.text()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn w_050_many_clients_never_exceed_a_budget_and_leave_less_than_one_request() {
+    const LIMIT: i64 = 12_000_000;
+    let stage = Stage::set().await;
+    stage.direct("latency=5").await;
+    let budget = stage.budget(stage.agent_scope(), &LIMIT.to_string(), "block_requests").await;
+    let answered = Arc::new(AtomicU64::new(0));
+    let clients =
+        (0..CLIENTS).map(|number| tokio::spawn(race(stage.tenant.client(), number, Arc::clone(&answered))));
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    let (spent, reserved) = stage.spent(&budget).await;
+    assert_eq!((spent, reserved), (stage.charged().await, 0), "the book and the rows differ");
+    assert!(spent <= LIMIT, "{spent} of {LIMIT} were spent");
+    // The bound of the dearest request: its input and 79 tokens of output.
+    let most = stage.most_reserved().await;
+    assert!(LIMIT - spent < most, "{} were left, enough for a request of {most}", LIMIT - spent);
+    println!("{} answers for {spent} of {LIMIT} nano-dollars", answered.load(Ordering::Relaxed));
+    stage.audit().await;
+}
+
+impl Stage {
+    /// The most that was reserved for any request.
+    async fn most_reserved(&self) -> i64 {
+        let rows = self.server.owner().get("/api/v1/requests?limit=200&outcome=succeeded").await.data();
+        let reserved = rows["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|row| row["reservedNanoUsd"].as_str().map(|text| text.parse::<i64>().unwrap()));
+        reserved.max().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn w_050_a_budget_holds_over_a_kill_in_the_middle() {
+    const LIMIT: i64 = 6_000_000;
+    let mut stage = Stage::set().await;
+    stage.direct("latency=60").await;
+    let budget = stage.budget(stage.agent_scope(), &LIMIT.to_string(), "block_requests").await;
+    for _ in 0..2 {
+        let senders: Vec<_> = (0..12_u64)
+            .map(|number| {
+                let client = stage.tenant.client();
+                tokio::spawn(async move {
+                    let body = bytes::Bytes::from(limited(number.is_multiple_of(2), 60).to_string());
+                    for _ in 0..4 {
+                        // Cut off by the kill.
+                        let _ = client.try_open(Method::POST, "/v1/chat/completions", body.clone()).await;
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(90)).await;
+        stage.server.kill().await;
+        for sender in senders {
+            let _ = sender.await;
+        }
+        stage.server.restart().await;
+    }
+    let answered = Arc::new(AtomicU64::new(0));
+    race(stage.tenant.client(), 1, Arc::clone(&answered)).await;
+    let (spent, reserved) = stage.spent(&budget).await;
+    assert_eq!((spent, reserved), (stage.charged().await, 0), "unknown spend counts as spent");
+    assert!(spent <= LIMIT, "{spent} of {LIMIT} were spent");
+}
+
+#[tokio::test]
+async fn w_051_clamp_lowers_the_output_and_says_so_and_an_unpriced_model_is_refused() {
+    let stage = Stage::set().await;
+    let clamp = stage.budget(stage.agent_scope(), "400000", "clamp").await;
+    let answer = stage.tenant.client().post("/v1/chat/completions", &limited(false, 100_000)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let warning = answer.header("rungate-warning").unwrap();
+    assert!(warning.contains("max_tokens_lowered;from=100000;to="), "{warning}");
+    let (spent, _) = stage.spent(&clamp).await;
+    assert!(spent <= 400_000);
+    let answer = stage.tenant.client().post("/v1/chat/completions", &chat("no-such-model-has-a-price")).await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (403, "unpriced_model".to_owned()));
+}
+
+/// Every route that a request can be charged on, with a body that its own checks let pass.
+fn routes() -> Vec<(&'static str, Value)> {
+    let messages = json!([{ "role": "user", "content": "hi" }]);
+    vec![
+        ("/v1/chat/completions", json!({ "model": "gpt-4o-mini", "messages": messages, "max_tokens": 9 })),
+        ("/v1/chat/completions", json!({ "model": "gpt-4o-mini", "messages": messages, "stream": true })),
+        ("/v1/completions", json!({ "model": "gpt-3.5-turbo-instruct", "prompt": "x", "max_tokens": 9 })),
+        ("/v1/responses", json!({ "model": "gpt-4o-mini", "input": "x", "max_output_tokens": 9 })),
+        ("/v1/messages", json!({ "model": "gpt-4o-mini", "messages": messages, "max_tokens": 9 })),
+        ("/v1/embeddings", json!({ "model": "text-embedding-3-small", "input": "x" })),
+        ("/v1/images/generations", json!({ "model": "dall-e-3", "prompt": "x" })),
+        ("/v1/audio/speech", json!({ "model": "tts-1", "input": "x", "voice": "alloy" })),
+    ]
+}
+
+#[tokio::test]
+async fn w_050_no_route_goes_around_a_budget() {
+    let stage = Stage::set().await;
+    stage.budget(json!({ "type": "workspace", "id": null }), "0", "block_requests").await;
+    for (path, body) in routes() {
+        let answer = stage.tenant.client().post(path, &body).await;
+        let refused = (answer.status.as_u16(), answer.error_code());
+        // No image model has a price of its own for every size.
+        let is_image = path.contains("/images/");
+        let expected = if is_image { (403, "unpriced_model") } else { (429, "budget_exhausted") };
+        assert_eq!(refused, (expected.0, expected.1.to_owned()), "{path}: {}", answer.text());
+    }
+    assert_eq!(stage.sim.stats().await["requests_total"], 0, "something was sent upstream");
+    stage.audit().await;
+}
