@@ -12,13 +12,14 @@ use super::Journal;
 
 /// The log commits this many entries at once: what a commit costs is shared by all of them, and pages that many of them change
 /// are written once.
-const GROUP_ENTRIES: usize = 2048;
+const GROUP_ENTRIES: usize = 4096;
 
-/// How long a smaller group is waited for, unless somebody waits for the log. Long enough for groups to be large under load:
-/// a drain that takes turns with the threads that serve costs both what their caches held.
-const GATHER: Duration = Duration::from_millis(100);
+/// How often, and how many times, a smaller group is waited for, unless somebody waits for the log. Long enough for groups to
+/// be large under load: a drain that takes turns with the threads that serve costs both what their caches held.
+const GATHER: Duration = Duration::from_millis(25);
+const GATHER_TIMES: u32 = 10;
 
-/// Bytes of entries held in memory at once.
+/// Bytes of entries held in memory at once; more are not waited for.
 const READ_BYTES: usize = 8 << 20;
 
 /// Pauses between tries while the log fails: doubled from the first to the last.
@@ -63,10 +64,15 @@ pub async fn run(journal: Arc<Journal>, log: Arc<dyn Log>, shutdown: Cancellatio
 /// Waits for an entry, and a little for more.
 async fn gather(journal: &Journal) {
     journal.wait_for_entries().await;
-    if journal.undrained_entries() < GROUP_ENTRIES as u64 {
+    for _ in 0..GATHER_TIMES {
+        if journal.undrained_entries() >= GROUP_ENTRIES as u64
+            || journal.undrained_bytes() >= READ_BYTES as u64
+        {
+            return;
+        }
         tokio::select! {
             () = tokio::time::sleep(GATHER) => {}
-            () = journal.wait_wanted() => {}
+            () = journal.wait_wanted() => return,
         }
     }
 }

@@ -42,8 +42,10 @@ fn prepare(connection: &mut Connection, schema: Schema, access: Access) -> Resul
     }
     connection.pragma_update(None, "synchronous", "full").or_store()?;
     // A negative size is in KiB. Small, since many files may be open; the kernel caches the rest.
-    let cache_kib = if access == Access::Write { 4096 } else { 256 };
+    let cache_kib = if access == Access::Write { 8192 } else { 256 };
     connection.pragma_update(None, "cache_size", -cache_kib).or_store()?;
+    // As much as the write-ahead log keeps. Pages that many commits change are written over in it rather than twice.
+    connection.pragma_update(None, "wal_autocheckpoint", 2000).or_store()?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20).or_store()?;
     connection.pragma_update(None, "trusted_schema", false).or_store()?;
     // What is overwritten or deleted is gone from its page, so that an erasure leaves no older state behind.

@@ -25,6 +25,7 @@ pub(crate) const CONTROL: Schema =
 pub(crate) const ROWS: Schema = &[
     Migration { name: "0001_exchanges", sql: include_str!("migrations/rows/0001_exchanges.sql") },
     Migration { name: "0002_whole", sql: include_str!("migrations/rows/0002_whole.sql") },
+    Migration { name: "0003_ids_first", sql: include_str!("migrations/rows/0003_ids_first.sql") },
 ];
 
 /// The schema of `views.db`.

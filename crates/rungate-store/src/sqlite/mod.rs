@@ -10,6 +10,7 @@ mod catalog;
 mod error;
 mod file;
 mod log;
+mod many;
 mod migrate;
 mod pool;
 #[cfg(test)]

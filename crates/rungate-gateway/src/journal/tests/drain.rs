@@ -46,15 +46,15 @@ async fn entries_reach_the_log_in_groups_and_leave_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let (journal, log) = (open(&config), Arc::new(FakeLog::default()));
-    for number in 0..2_500 {
+    for number in 0..5_000 {
         journal.append_now(opened(number, 10)).unwrap();
     }
     let (draining, shutdown) = spawn(&journal, &log);
     assert!(journal.wait_applied(journal.last(), PATIENCE).await);
-    assert_eq!(log.batches(), [2_048, 452]);
+    assert_eq!(log.batches(), [4_096, 904]);
     let later = journal.append_now(closed(0, 10)).unwrap();
     assert!(journal.wait_applied(later, PATIENCE).await);
-    assert_eq!(log.applications(), (1..=2_501).collect::<Vec<_>>());
+    assert_eq!(log.applications(), (1..=5_001).collect::<Vec<_>>());
     assert_eq!((journal.undrained_entries(), segments(&config).len()), (0, 1));
     shutdown.cancel();
     draining.await.unwrap();

@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 
 use rungate_core::exchange::{Entry, ExchangeRecord, Sequence, Sequenced};
-use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
+use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId, WorkspaceId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Day;
-use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
+};
 
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
+use super::super::many;
 use super::bodies::Segment;
 use super::days::Days;
 use crate::change::{self, Change};
@@ -56,14 +59,12 @@ impl DayWriter {
         let Some(last) = new.last().map(|entry| entry.sequence) else { return Ok(repeated) };
         let mut changes = change::gather(&new, &mut repeated);
         self.write_bodies(days, &mut changes)?;
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
-        write_rows(&transaction, &changes, &mut repeated)?;
-        set_applied(&transaction, last)?;
-        let mut statement = transaction.prepare_cached("UPDATE applied SET whole = ?1").or_store()?;
-        statement.execute([integer(whole.0)]).or_store()?;
-        drop(statement);
-        transaction.commit().or_store()?;
+        write_rows(&mut self.connection, &changes, &mut repeated, |transaction| {
+            set_applied(transaction, last)?;
+            let mut statement = transaction.prepare_cached("UPDATE applied SET whole = ?1").or_store()?;
+            statement.execute([integer(whole.0)]).or_store()?;
+            Ok(())
+        })?;
         self.applied = last;
         Ok(repeated)
     }
@@ -128,13 +129,10 @@ pub(crate) fn set_applied(transaction: &Transaction<'_>, sequence: Sequence) -> 
     Ok(())
 }
 
-const INSERT: &str = "INSERT INTO exchange (id, workspace, created_at, opened_sequence, closed_sequence, request_id, \
-    run_id, session_id, trace_id, agent_id, agent_external_id, member_id, virtual_key_id, provider_key_id, model, \
-    requested_model, provider, kind, status, outcome, is_error, error_code, user_id, cost, latency_ms, response_id, \
-    request_block, request_offset, request_length, request_flags, response_block, response_offset, response_length, \
-    response_flags, search, record) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-    ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36) ON CONFLICT (id) DO NOTHING";
+const COLUMNS: &str = "id, workspace, created_at, opened_sequence, closed_sequence, request_id, run_id, session_id, \
+    trace_id, agent_id, agent_external_id, member_id, virtual_key_id, provider_key_id, model, requested_model, provider, \
+    kind, status, outcome, is_error, error_code, user_id, cost, latency_ms, response_id, request_block, request_offset, \
+    request_length, request_flags, response_block, response_offset, response_length, response_flags, search, record";
 
 /// What a closing can change; the rest is fixed when the exchange starts.
 const CLOSE: &str = "UPDATE exchange SET closed_sequence = ?2, provider_key_id = ?3, model = ?4, \
@@ -147,88 +145,157 @@ const CLOSE: &str = "UPDATE exchange SET closed_sequence = ?2, provider_key_id =
     response_offset = ?19, response_length = ?20, response_flags = ?21, \
     search = ?22, record = ?23 WHERE id = ?1 AND closed_sequence IS NULL";
 
+/// Writes the rows of a batch, and what `finish` adds, in one transaction.
+///
+/// Exchanges that were opened in this batch are new unless the journal is wrong, so they are inserted many at a time and
+/// without a look: when one of them turns out to be known, the transaction is over and the batch is written again with care.
 fn write_rows(
-    transaction: &Transaction<'_>,
+    connection: &mut Connection,
     changes: &[Change],
     repeated: &mut HashSet<Sequence>,
+    finish: impl Fn(&Transaction<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let mut insert = transaction.prepare_cached(INSERT).or_store()?;
-    let mut close = transaction.prepare_cached(CLOSE).or_store()?;
-    let mut property = transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO property (workspace, key, value, created_at, exchange) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .or_store()?;
-    for change in changes {
-        // A closing alone most likely follows an opening of an earlier batch.
-        if change.opened.is_none() && execute_close(&mut close, change)? {
-            continue;
-        }
-        if execute_insert(&mut insert, change)? {
-            let (record, seq) = (change.record(), transaction.last_insert_rowid());
-            let workspace = blob(record.workspace_id.uuid());
-            for (key, value) in &record.attribution.properties {
-                let values = params![workspace, key, value, record.created_at.micros(), seq];
-                property.execute(values).or_store()?;
+    for is_careful in [false, true] {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
+        let mut left_out = HashSet::new();
+        let rows = Rows { transaction: &transaction };
+        match rows.write(changes, is_careful, &mut left_out) {
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if !is_careful && error.code == ErrorCode::ConstraintViolation =>
+            {
+                continue;
             }
-            continue;
+            written => written.or_store()?,
         }
-        repeated.extend(change.opened);
-        if change.opened.is_none() || (change.closed.is_some() && !execute_close(&mut close, change)?) {
-            repeated.extend(change.closed);
-        }
+        finish(&transaction)?;
+        transaction.commit().or_store()?;
+        repeated.extend(left_out);
+        break;
     }
     Ok(())
 }
 
-/// Binds in the order of the columns of [`INSERT`].
-fn execute_insert(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
-    let Change { request_at, response_at, .. } = change;
+/// Writes rows in one transaction.
+struct Rows<'a> {
+    transaction: &'a Transaction<'a>,
+}
+
+impl Rows<'_> {
+    fn write(
+        &self,
+        changes: &[Change],
+        is_careful: bool,
+        left_out: &mut HashSet<Sequence>,
+    ) -> rusqlite::Result<()> {
+        let mut new: Vec<&Change> = Vec::with_capacity(changes.len());
+        for change in changes {
+            // A closing alone most likely follows an opening of an earlier batch.
+            if change.opened.is_none() && self.close(change)? {
+                continue;
+            }
+            if !is_careful || !self.is_known(change)? {
+                new.push(change);
+                continue;
+            }
+            left_out.extend(change.opened);
+            if change.opened.is_none() || (change.closed.is_some() && !self.close(change)?) {
+                left_out.extend(change.closed);
+            }
+        }
+        // Ids begin with their time: most indexes then grow at their end.
+        new.sort_unstable_by_key(|change| change.record().id);
+        self.insert(&new)
+    }
+
+    fn is_known(&self, change: &Change) -> rusqlite::Result<bool> {
+        let mut statement = self.transaction.prepare_cached("SELECT 1 FROM exchange WHERE id = ?1")?;
+        statement.exists([blob(change.record().id.uuid())])
+    }
+
+    fn close(&self, change: &Change) -> rusqlite::Result<bool> {
+        let mut statement = self.transaction.prepare_cached(CLOSE)?;
+        execute_close(&mut statement, change)
+    }
+
+    fn insert(&self, new: &[&Change]) -> rusqlite::Result<()> {
+        // Its row is numbered by the database: given here, every statement would have to be undone by itself.
+        many::insert(self.transaction, "exchange", COLUMNS, new, |values, change| bind_row(values, change))?;
+        let last = self.transaction.last_insert_rowid();
+        let mut properties: Vec<Property<'_>> = Vec::new();
+        for (seq, change) in (last + 1 - integer(new.len() as u64)..).zip(new) {
+            let record = change.record();
+            properties.extend(record.attribution.properties.iter().map(|(key, value)| Property {
+                workspace: record.workspace_id,
+                key,
+                value,
+                created_at: record.created_at.micros(),
+                exchange: seq,
+            }));
+        }
+        properties.sort_unstable();
+        let columns = "workspace, key, value, created_at, exchange";
+        many::insert(self.transaction, "property", columns, &properties, |values, property| {
+            values.bind(blob(property.workspace.uuid()))?;
+            values.bind(property.key)?;
+            values.bind(property.value)?;
+            values.bind(property.created_at)?;
+            values.bind(property.exchange)
+        })
+    }
+}
+
+/// A row of the table `property`, in the order of its key.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Property<'a> {
+    workspace: WorkspaceId,
+    key: &'a str,
+    value: &'a str,
+    created_at: i64,
+    exchange: i64,
+}
+
+/// Binds in the order of [`COLUMNS`].
+fn bind_row(values: &mut many::Values<'_, '_>, change: &Change) -> rusqlite::Result<()> {
     let record = change.record();
     let attribution = &record.attribution;
-    let inserted = statement.execute(params![
-        blob(record.id.uuid()),
-        blob(record.workspace_id.uuid()),
-        record.created_at.micros(),
-        change.opened.map(|sequence| integer(sequence.0)),
-        change.closed.map(|sequence| integer(sequence.0)),
-        record.request_id.as_ref().map(RequestId::as_str),
-        attribution.run_id.as_ref().map(RunId::as_str),
-        attribution.session_id.as_ref().map(SessionId::as_str),
-        attribution.trace_id.as_ref().map(TraceId::as_str),
-        record.agent.id.map(|id| blob(id.uuid())),
-        record.agent.external_id.as_str(),
-        record.member_id.map(|id| blob(id.uuid())),
-        blob(record.virtual_key_id.uuid()),
-        record.provider_key_id.map(|id| blob(id.uuid())),
-        record.model,
-        record.requested_model,
-        record.provider,
-        record.kind.as_str(),
-        record.status,
-        record.outcome.as_str(),
-        record.is_error(),
-        record.error_code.map(rungate_core::code::Code::as_str),
-        attribution.user_id.as_ref().map(UserId::as_str),
-        record.cost.map(rungate_core::money::NanoUsd::nanos),
-        record.latency_ms.map(integer),
-        record.response_id,
-        request_at.map(|at| at.block),
-        request_at.map(|at| at.offset),
-        request_at.map(|at| at.length),
-        request_at.map(|at| at.flags),
-        response_at.map(|at| at.block),
-        response_at.map(|at| at.offset),
-        response_at.map(|at| at.length),
-        response_at.map(|at| at.flags),
-        change.search,
-        change.json(),
-    ]);
-    Ok(inserted.or_store()? > 0)
+    values.bind(blob(record.id.uuid()))?;
+    values.bind(blob(record.workspace_id.uuid()))?;
+    values.bind(record.created_at.micros())?;
+    values.bind(change.opened.map(|sequence| integer(sequence.0)))?;
+    values.bind(change.closed.map(|sequence| integer(sequence.0)))?;
+    values.bind(record.request_id.as_ref().map(RequestId::as_str))?;
+    values.bind(attribution.run_id.as_ref().map(RunId::as_str))?;
+    values.bind(attribution.session_id.as_ref().map(SessionId::as_str))?;
+    values.bind(attribution.trace_id.as_ref().map(TraceId::as_str))?;
+    values.bind(record.agent.id.map(|id| blob(id.uuid())))?;
+    values.bind(record.agent.external_id.as_str())?;
+    values.bind(record.member_id.map(|id| blob(id.uuid())))?;
+    values.bind(blob(record.virtual_key_id.uuid()))?;
+    values.bind(record.provider_key_id.map(|id| blob(id.uuid())))?;
+    values.bind(record.model.as_deref())?;
+    values.bind(record.requested_model.as_deref())?;
+    values.bind(record.provider.as_deref())?;
+    values.bind(record.kind.as_str())?;
+    values.bind(record.status)?;
+    values.bind(record.outcome.as_str())?;
+    values.bind(record.is_error())?;
+    values.bind(record.error_code.map(rungate_core::code::Code::as_str))?;
+    values.bind(attribution.user_id.as_ref().map(UserId::as_str))?;
+    values.bind(record.cost.map(rungate_core::money::NanoUsd::nanos))?;
+    values.bind(record.latency_ms.map(integer))?;
+    values.bind(record.response_id.as_deref())?;
+    for at in [change.request_at, change.response_at] {
+        values.bind(at.map(|at| at.block))?;
+        values.bind(at.map(|at| at.offset))?;
+        values.bind(at.map(|at| at.length))?;
+        values.bind(at.map(|at| at.flags))?;
+    }
+    values.bind(change.search.as_str())?;
+    values.bind(change.json())
 }
 
 /// Binds in the order of the numbers of [`CLOSE`].
-fn execute_close(statement: &mut Statement<'_>, change: &Change) -> Result<bool, StoreError> {
+fn execute_close(statement: &mut Statement<'_>, change: &Change) -> rusqlite::Result<bool> {
     let Change { request_at, response_at, .. } = change;
     let record = change.record();
     let closed = statement.execute(params![
@@ -256,5 +323,5 @@ fn execute_close(statement: &mut Statement<'_>, change: &Change) -> Result<bool,
         change.search,
         change.json(),
     ]);
-    Ok(closed.or_store()? > 0)
+    Ok(closed? > 0)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rungate_core::exchange::{
-    Dimension, ExchangeFilter, Granularity, Outcome, RebuildMode, RollupOf, RollupQuery, Sequence, Sequenced,
+    Dimension, Entry, ExchangeFilter, ExchangeRecord, Granularity, Outcome, RebuildMode, RollupOf,
+    RollupQuery, Sequence, Sequenced,
 };
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::time::Day;
@@ -14,7 +15,9 @@ use rusqlite::Connection;
 use super::days::Days;
 use super::reader::Reader;
 use super::writer::{LogWriter, by_day};
-use crate::conformance::fixture::{OURS, any_journal, closed, exchange, first_day, numbered, opened};
+use crate::conformance::fixture::{
+    OURS, Random, any_exchange, any_journal, closed, exchange, first_day, numbered, opened, opening,
+};
 use crate::conformance::rollups::journal;
 use crate::sqlite::bind::DIALECT;
 use crate::sqlite::folder::Folder;
@@ -265,6 +268,41 @@ fn cells_that_were_damaged_are_mended_and_only_when_asked_to() {
         assert_eq!(rebuild(RebuildMode::Mend), 0, "{damage}");
         assert_eq!(bench.state(), right, "{damage}");
     }
+}
+
+#[test]
+fn an_exchange_that_a_large_batch_opens_again_keeps_no_other_out() {
+    let mut random = Random::new(5);
+    let records: Vec<_> = (1..=150).map(|number| any_exchange(number, OURS, &mut random)).collect();
+    let entries = |records: &[ExchangeRecord]| -> Vec<Entry> {
+        records.iter().flat_map(|record| [opened(&opening(record)), closed(record)]).collect()
+    };
+    let (once, twice) = (Bench::new(), Bench::new());
+    once.writer().apply(&numbered(1, entries(&records))).unwrap();
+    let mut writer = twice.writer();
+    writer.apply(&numbered(1, entries(&records[70..71]))).unwrap();
+    writer.apply(&numbered(3, entries(&records))).unwrap();
+
+    for sql in [
+        "SELECT id, record FROM exchange ORDER BY id",
+        "SELECT e.id, p.key, p.value, p.created_at FROM property AS p JOIN exchange AS e ON e.seq = p.exchange \
+         ORDER BY 1, 2",
+    ] {
+        let rows = |bench: &Bench| {
+            let mut rows = Vec::new();
+            for day in bench.days().listed(None, None, Order::Asc) {
+                rows.extend(Bench::dump(&Connection::open(bench.days().rows(day)).unwrap(), sql));
+            }
+            rows
+        };
+        assert_eq!(rows(&once), rows(&twice));
+        assert!(rows(&once).len() > 100);
+    }
+    let count = |bench: &Bench| {
+        let views = Connection::open(bench.days().views()).unwrap();
+        Bench::dump(&views, "SELECT run_id, record ->> '$.totals.requests' FROM run ORDER BY 1")
+    };
+    assert_eq!(count(&once), count(&twice));
 }
 
 #[test]

@@ -23,10 +23,13 @@ pub(crate) fn apply(
 ) -> Result<(), StoreError> {
     let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).or_store()?;
+    let applied = rows::applied(&transaction)?;
     let mut batch = Batch::new(&transaction);
-    for Sequenced { sequence, entry, .. } in entries.iter().copied() {
+    for Sequenced { sequence, entry, opening, .. } in entries.iter().copied() {
         if !repeated.contains(sequence) {
-            batch.add(entry)?;
+            // With an opening that is new here it cannot have been open before.
+            let is_whole = opening.as_ref().is_some_and(|opening| opening.sequence > applied);
+            batch.add(entry, is_whole)?;
         }
     }
     batch.finish()?;
@@ -54,6 +57,7 @@ struct Batch<'a> {
     runs: HashMap<(WorkspaceId, &'a RunId), Run>,
     sessions: HashMap<(WorkspaceId, &'a SessionId), Session>,
     members: HashSet<(WorkspaceId, &'a SessionId, &'a RunId)>,
+    run_properties: HashSet<(WorkspaceId, &'a RunId, &'a str, &'a str)>,
     cells: Cells,
     properties: HashMap<WorkspaceId, Vec<String>>,
 }
@@ -66,19 +70,22 @@ impl<'a> Batch<'a> {
             runs: HashMap::new(),
             sessions: HashMap::new(),
             members: HashSet::new(),
+            run_properties: HashSet::new(),
             cells: Cells::default(),
             properties: HashMap::new(),
         }
     }
 
-    fn add(&mut self, entry: &'a Entry) -> Result<(), StoreError> {
+    fn add(&mut self, entry: &'a Entry, is_whole: bool) -> Result<(), StoreError> {
         let record = entry.record();
         let change = match entry {
             Entry::Opened { .. } => {
                 self.opened.insert(record.id, record);
                 Change::Opened
             }
-            Entry::Closed { .. } if self.opened.remove(&record.id).is_some() || self.close(record.id)? => {
+            Entry::Closed { .. }
+                if !is_whole && (self.opened.remove(&record.id).is_some() || self.close(record.id)?) =>
+            {
                 Change::Closed
             }
             Entry::Closed { .. } => Change::Whole,
@@ -135,10 +142,12 @@ impl<'a> Batch<'a> {
         }
         if change.is_first() {
             for (key, value) in &record.attribution.properties {
-                self.execute(
-                    "INSERT OR IGNORE INTO run_property (workspace, key, value, run_id) VALUES (?1, ?2, ?3, ?4)",
-                    params![workspace, key, value, run_id.as_str()],
-                )?;
+                if self.run_properties.insert((record.workspace_id, run_id, key, value)) {
+                    self.execute(
+                        "INSERT OR IGNORE INTO run_property (workspace, key, value, run_id) VALUES (?1, ?2, ?3, ?4)",
+                        params![workspace, key, value, run_id.as_str()],
+                    )?;
+                }
             }
         }
         Ok(())
