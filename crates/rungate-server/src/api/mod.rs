@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod pats;
+pub mod policies;
 pub mod price_snapshots;
 pub mod provider_keys;
 pub mod requests;
@@ -55,6 +56,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(members::routes())
         .merge(pats::routes())
         .merge(budgets::routes())
+        .merge(policies::routes())
         .merge(model_prices::routes())
         .merge(price_snapshots::routes())
         .merge(models::routes())

@@ -219,3 +219,132 @@ async fn w_050_no_route_goes_around_a_budget() {
     assert_eq!(stage.sim.stats().await["requests_total"], 0, "something was sent upstream");
     stage.audit().await;
 }
+
+fn policy(rule: &str, config: &Value) -> Value {
+    json!({ "name": rule, "type": rule, "config": config })
+}
+
+#[tokio::test]
+async fn w_052_no_route_goes_around_a_rate_limit_or_another_policy() {
+    let stage = Stage::set().await;
+    let owner = stage.server.owner();
+    let gone = async |policy: &Value| {
+        let path = format!("/api/v1/policies/{}", policy["id"].as_str().unwrap());
+        assert!(owner.send(Method::DELETE, &path, "").await.status.is_success());
+    };
+    let one = json!({ "requestsPerDay": 1, "per": "workspace" });
+    let limit = stage.make("/api/v1/policies", &policy("rate_limit", &one)).await;
+    let first = stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await;
+    assert_eq!((first.status.as_u16(), first.header("x-ratelimit-remaining")), (200, Some("0")));
+    for (path, body) in routes() {
+        let answer = stage.tenant.client().post(path, &body).await;
+        let refused = (answer.status.as_u16(), answer.error_code());
+        assert_eq!(refused, (429, "rate_limit_exceeded".to_owned()), "{path}");
+        assert_eq!(answer.header("retry-after"), answer.header("x-ratelimit-after"), "{path}");
+        assert_eq!(answer.header("x-ratelimit-limit"), Some("1"), "{path}");
+        assert_eq!(answer.json()["error"]["details"]["unit"], "requests_per_day", "{path}");
+    }
+    gone(&limit).await;
+
+    let elsewhere = json!({ "cidrs": ["203.0.113.0/24"] });
+    let mut logged = policy("ip_allowlist", &elsewhere);
+    logged["mode"] = json!("log_only");
+    let logged = stage.make("/api/v1/policies", &logged).await;
+    let answer = stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await;
+    assert_eq!(answer.status, 200, "a policy that only logs changes nothing");
+    let row = stage.ended_row(answer.header("alephant-id").unwrap()).await;
+    assert!(row["decisions"].to_string().contains("ip_allowlist"), "{}", row["decisions"]);
+    gone(&logged).await;
+
+    stage.make("/api/v1/policies", &policy("ip_allowlist", &elsewhere)).await;
+    let before = stage.sim.stats().await["requests_total"].clone();
+    for (path, body) in routes() {
+        let answer = stage.tenant.client().post(path, &body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.error_code()),
+            (403, "ip_not_allowed".to_owned()),
+            "{path}"
+        );
+    }
+    assert_eq!(stage.sim.stats().await["requests_total"], before, "something was sent upstream");
+    stage.audit().await;
+}
+
+#[tokio::test]
+async fn of_a_thousand_requests_at_once_a_limit_of_a_hundred_admits_a_hundred() {
+    let stage = Stage::set().await;
+    stage.make("/api/v1/policies", &policy("rate_limit", &json!({ "requestsPerMinute": 100 }))).await;
+    let senders: Vec<_> = (0..1_000)
+        .map(|_| {
+            let client = stage.tenant.client();
+            tokio::spawn(
+                async move { code(&client.post("/v1/chat/completions", &chat("gpt-4o-mini")).await) },
+            )
+        })
+        .collect();
+    let mut admitted = 0;
+    for sender in senders {
+        match sender.await.unwrap().as_deref() {
+            None => admitted += 1,
+            Some(code) => assert_eq!(code, "rate_limit_exceeded"),
+        }
+    }
+    assert_eq!(admitted, 100);
+    assert_eq!(stage.sim.stats().await["requests_total"], 100);
+}
+
+#[tokio::test]
+async fn what_a_filter_masks_neither_goes_upstream_nor_into_the_log() {
+    let stage = Stage::set().await;
+    let mask = json!({ "detectors": ["email"], "on": "request", "action": "redact" });
+    stage.make("/api/v1/policies", &policy("content_filter", &mask)).await;
+    let said = json!([{ "role": "user", "content": "mail zoe@example.com now" }]);
+    let body = json!({ "model": "gpt-4o-mini", "messages": said });
+    let answer = stage.tenant.client().post("/v1/chat/completions", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let id = answer.header("alephant-id").unwrap();
+    let row = stage.ended_row(id).await;
+    assert!(row["decisions"].to_string().contains("content_filter"), "{}", row["decisions"]);
+    let bodies = stage.server.owner().get(&format!("/api/v1/requests/{id}/bodies")).await.data();
+    let sent = bodies["request"].as_str().unwrap();
+    assert!(!sent.contains("zoe@example.com") && sent.contains("mail "), "{sent}");
+    assert!(!row["previewIn"].as_str().unwrap().contains("zoe@"));
+}
+
+#[tokio::test]
+async fn w_105_bad_policies_are_refused_with_their_place_and_drafts_wait_to_be_activated() {
+    let stage = Stage::set().await;
+    let owner = stage.server.owner();
+    for (rule, config, field) in [
+        ("rate_limit", json!({ "requestsPerMinute": -1 }), "config.requestsPerMinute"),
+        ("rate_limit", json!({}), "config"),
+        ("ip_allowlist", json!({ "cidrs": ["nowhere"] }), "config.cidrs"),
+        (
+            "content_filter",
+            json!({ "detectors": [{ "name": "x", "regex": "(" }], "action": "flag" }),
+            "config.detectors",
+        ),
+        ("routing", json!({}), "type"),
+        ("no_such_type", json!({}), "type"),
+    ] {
+        let answer = owner.post("/api/v1/policies", &policy(rule, &config)).await;
+        assert_eq!(answer.status, 400, "{rule} {config}: {}", answer.text());
+        assert!(answer.text().contains(field), "{rule} {config}: {}", answer.text());
+    }
+    let mut draft = policy("ip_allowlist", &json!({ "cidrs": ["203.0.113.0/24"] }));
+    draft["draft"] = json!(true);
+    let draft = stage.make("/api/v1/policies", &draft).await;
+    assert_eq!(draft["activeVersion"], Value::Null);
+    let send = async || stage.tenant.client().post("/v1/chat/completions", &chat("gpt-4o-mini")).await.status;
+    assert_eq!(send().await, 200);
+    let path = format!("/api/v1/policies/{}", draft["id"].as_str().unwrap());
+    let active = owner.post(&format!("{path}/activate"), &json!({ "version": 1 })).await;
+    assert_eq!(active.data()["activeVersion"], 1, "{}", active.text());
+    assert_eq!(send().await, 403);
+    let wider = json!({ "config": { "cidrs": ["127.0.0.0/8"] } }).to_string();
+    assert_eq!(owner.send(Method::PATCH, &path, wider).await.data()["activeVersion"], 2);
+    assert_eq!(send().await, 200);
+    let outdated = json!({ "enabled": false, "version": 1 }).to_string();
+    assert_eq!(owner.send(Method::PATCH, &path, outdated).await.status, 409);
+    assert_eq!(owner.get(&format!("{path}/versions")).await.data()["data"].as_array().unwrap().len(), 2);
+}
