@@ -18,6 +18,7 @@ use crate::api::error::ApiError;
 use crate::api::json::{Json, Request};
 use crate::api::params::Id;
 use crate::api::resources;
+use crate::api::version::IfMatch;
 use crate::services::Services;
 
 /// Which configuration is to be in force.
@@ -37,15 +38,17 @@ pub async fn activate(
     State(services): State<Arc<Services>>,
     Admin(caller): Admin,
     Id(id): Id,
+    if_match: IfMatch,
     Json(body): Json<ActivatePolicy>,
 ) -> Result<Response, ApiError> {
     let policy: Policy = resources::require(&services, caller.workspace, id, "policy").await?;
+    if_match.check(None, &policy.head)?;
     let versions = versions::all(&services, caller.workspace, policy.id()).await?;
     let Some(version) = versions.into_iter().find(|version| version.number == body.version) else {
         return Err(ApiError::field("version", "unknown", "the policy has no version of this number"));
     };
     let active = Policy { enabled: policy.enabled, ..policy.with(&version) };
-    rules::check(&services, &active)?;
+    rules::check(&services, &active, rules::Config::Stored)?;
     let active = active.touched(services.clock.now());
     resources::commit(&services, vec![Write::update(&active)?]).await?;
     Ok(ok(PolicyView::from(active)))

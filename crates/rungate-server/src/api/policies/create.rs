@@ -78,7 +78,7 @@ pub async fn create(
         is_default: body.is_default,
         active_version: (!body.draft).then_some(1),
     };
-    rules::check(&services, &policy)?;
+    rules::check(&services, &policy, rules::Config::New)?;
     let first =
         PolicyVersion { head: head(), policy_id: policy.id(), number: 1, config: policy.config.clone() };
     let writes = vec![Write::insert(&policy)?, Write::insert(&first)?];

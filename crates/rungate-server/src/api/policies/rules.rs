@@ -1,7 +1,7 @@
 //! What a policy may be.
 
 use rungate_core::agent::{Agent, VirtualKey};
-use rungate_core::id::WorkspaceId;
+use rungate_core::id::{AgentRef, WorkspaceId};
 use rungate_core::policy::{Policy, Target};
 use rungate_core::ports;
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub struct TargetBody {
     /// `workspace`, `agent` or `virtual_key`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Which agent or key, by its UUID.
+    /// Which agent, by its UUID or its external id, or which key.
     #[serde(default)]
     pub id: Option<String>,
 }
@@ -35,7 +35,14 @@ pub async fn target(
     workspace: WorkspaceId,
     body: &TargetBody,
 ) -> Result<Target, ApiError> {
-    let target = Target::parse(&body.kind, body.id.as_deref())
+    let agent = body.id.as_deref().filter(|_| body.kind == "agent").and_then(|id| {
+        let reference = AgentRef::parse(id).ok()?;
+        let directory = services.directories.load();
+        let agent = directory.workspace(workspace)?.agent(&reference)?;
+        Some(agent.head.id.to_string())
+    });
+    let id = agent.as_deref().or(body.id.as_deref());
+    let target = Target::parse(&body.kind, id)
         .map_err(|error| ApiError::field("target", "target", error.to_string()))?;
     let is_known = match target {
         Target::Workspace => true,
@@ -56,8 +63,9 @@ async fn is_there<R: rungate_core::agent::Resource>(
     Ok(ports::load::<R>(&*services.catalog, workspace, id).await?.is_some())
 }
 
-/// Refuses what is not sound, and what would be stored and not kept to.
-pub fn check(services: &Services, policy: &Policy) -> Result<(), ApiError> {
+/// Refuses what is not sound, and what would be stored and not kept to. Of a configuration that was stored before, models that
+/// are gone by now are let be: the policy must be possible to change and to switch off.
+pub fn check(services: &Services, policy: &Policy, config: Config) -> Result<(), ApiError> {
     if LATER_TYPES.contains(&policy.rule_type.as_str()) {
         return Err(ApiError::not_supported_yet("type"));
     }
@@ -67,27 +75,40 @@ pub fn check(services: &Services, policy: &Policy) -> Result<(), ApiError> {
     {
         return Err(ApiError::not_supported_yet(&format!("config.{field}")));
     }
+    let knows_model = |name: &str| config == Config::Stored || knows_model(services, policy, name);
+    policy.check(&knows_model).map_err(|error| ApiError::field(error.path, "policy", error.reason))
+}
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Config {
+    /// Sent now.
+    New,
+    /// Stored before.
+    Stored,
+}
+
+/// Whether a name is an alias of the workspace, a model of the catalogue, or one that its provider keys offer.
+fn knows_model(services: &Services, policy: &Policy, name: &str) -> bool {
     let prices = services.prices.load();
     let directory = services.directories.load();
     let entry = directory.workspace(policy.head.workspace_id);
-    let knows_model = |name: &str| {
-        let is_alias = entry.is_some_and(|entry| entry.workspace.settings.model_aliases.contains_key(name));
-        let in_catalogue = match name.split_once('/') {
-            Some((provider, model)) => prices.model(provider, model).is_some(),
+    let (provider, model) =
+        name.split_once('/').map_or((None, name), |(provider, model)| (Some(provider), model));
+    let is_own = entry.is_some_and(|entry| {
+        entry.workspace.settings.model_aliases.contains_key(name)
+            || entry.provider_keys.iter().any(|access| {
+                provider.is_none_or(|provider| provider == access.provider.id)
+                    && access.lists(model) == Some(true)
+            })
+    });
+    is_own
+        || match provider {
+            Some(provider) => prices.model(provider, model).is_some(),
             None => {
                 rungate_llm::providers::ALL.iter().any(|provider| prices.model(provider.id, name).is_some())
             }
-        };
-        is_alias || in_catalogue
-    };
-    policy.check(&knows_model).map_err(|error| {
-        let path = match error.path.as_str() {
-            own @ ("name" | "priority" | "isDefault" | "type") => own.to_owned(),
-            "" => "config".to_owned(),
-            inside => format!("config.{inside}"),
-        };
-        ApiError::field(path, "policy", error.reason)
-    })
+        }
 }
 
 /// What a configuration that is not sent is.

@@ -77,7 +77,7 @@ pub async fn update(
     let mut writes = Vec::new();
     if let Some(config) = body.config {
         let draft = Policy { config, ..policy.clone() };
-        rules::check(&services, &draft)?;
+        rules::check(&services, &draft, rules::Config::New)?;
         let number = versions::last(&services, caller.workspace, policy.id()).await? + 1;
         let head = Head::new(fresh_uuid(&*services.entropy, now), caller.workspace, now);
         let version = PolicyVersion { head, policy_id: policy.id(), number, config: draft.config.clone() };
@@ -89,7 +89,7 @@ pub async fn update(
             policy.config = draft.config;
         }
     }
-    rules::check(&services, &policy)?;
+    rules::check(&services, &policy, rules::Config::Stored)?;
     let policy = policy.touched(now);
     writes.push(Write::update(&policy)?);
     resources::commit(&services, writes).await?;

@@ -329,8 +329,25 @@ async fn w_105_bad_policies_are_refused_with_their_place_and_drafts_wait_to_be_a
     ] {
         let answer = owner.post("/api/v1/policies", &policy(rule, &config)).await;
         assert_eq!(answer.status, 400, "{rule} {config}: {}", answer.text());
-        assert!(answer.text().contains(field), "{rule} {config}: {}", answer.text());
+        let error = answer.json();
+        let found = error["error"]["field"].as_str().unwrap_or_default();
+        assert!(found == field || found.starts_with(&format!("{field}[")), "{rule} {config}: {found}");
     }
+    // An agent by its external id; and a policy can be switched off although a model that it names is gone.
+    let settings = json!({ "settings": { "modelAliases": { "fast": "openai/gpt-4o-mini" } } }).to_string();
+    let workspaces = owner.get("/api/v1/workspaces").await.data();
+    let workspace = format!("/api/v1/workspaces/{}", workspaces["data"][0]["id"].as_str().unwrap());
+    let aliased = owner.send(Method::PATCH, &workspace, settings).await;
+    assert!(aliased.status.is_success(), "{}", aliased.text());
+    let mut named = policy("model_access", &json!({ "denyModels": ["fast"] }));
+    named["target"] = json!({ "type": "agent", "id": stage.tenant.agent["externalId"] });
+    let named = stage.make("/api/v1/policies", &named).await;
+    assert_eq!(named["target"]["id"], stage.tenant.agent["id"]);
+    let settings = json!({ "settings": { "modelAliases": {} } }).to_string();
+    assert!(owner.send(Method::PATCH, &workspace, settings).await.status.is_success());
+    let path = format!("/api/v1/policies/{}", named["id"].as_str().unwrap());
+    let off = owner.send(Method::PATCH, &path, json!({ "enabled": false }).to_string()).await;
+    assert_eq!(off.data()["enabled"], false, "{}", off.text());
     let mut draft = policy("ip_allowlist", &json!({ "cidrs": ["203.0.113.0/24"] }));
     draft["draft"] = json!(true);
     let draft = stage.make("/api/v1/policies", &draft).await;
