@@ -270,10 +270,11 @@ impl Exchange {
     /// configured, comes after.
     pub async fn close(mut self, outcome: Outcome, status: u16) -> Result<(), JournalError> {
         let entry = Arc::new(self.closing(outcome, status));
-        let written = self.keeper.journal.append(Arc::clone(&entry)).await;
+        let written = self.keeper.journal.append_now(Arc::clone(&entry));
+        // Before any wait: a client that leaves meanwhile drops this future, and what was reserved must not stay so.
         self.account(entry.record(), written.as_ref().ok());
         self.keeper.observer.exchange_closed(entry.record());
-        written.map(drop)
+        self.keeper.journal.wait_durable(written?).await.map(drop)
     }
 
     /// Settles what was reserved, once the closing is in the journal at `at`. Without a closing nobody will ever know what it

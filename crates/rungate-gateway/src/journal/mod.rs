@@ -170,7 +170,8 @@ impl Journal {
         self.wait_durable(sequence).await
     }
 
-    async fn wait_durable(&self, sequence: Sequence) -> Result<Sequence, JournalError> {
+    /// Waits until an entry that was appended is as durable as configured.
+    pub async fn wait_durable(&self, sequence: Sequence) -> Result<Sequence, JournalError> {
         if self.durability == Durability::Disk {
             self.wait_synced(sequence).await?;
         }

@@ -1,11 +1,12 @@
 //! Stage 5: what the workspace's policies say, and whether its rate limits have room.
 
+use bytes::Bytes;
 use rungate_core::agent::BodyCapture;
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect, Mode};
 use rungate_core::id::VirtualKeyId;
 use rungate_core::money::NanoUsd;
-use rungate_core::policy::{Applicable, Denial, Facts, Finding, Per, RateLimit};
+use rungate_core::policy::{Applicable, Denial, Facts, Filtered, Finding, Per, RateLimit};
 use rungate_llm::ceiling::Demand;
 use rungate_llm::request;
 use serde_json::json;
@@ -57,11 +58,11 @@ pub fn filter(
     // A body that was scanned is text.
     let Ok(body) = std::str::from_utf8(&parsed.body) else { return Ok(None) };
     let filtered = policies.filter_request(body, true);
-    exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
-    match filtered.denial {
-        Some(denial) => Err(denied(&denial)),
-        None => Ok(filtered.body.map(String::into_bytes)),
+    if let (Some(_), Some(masked)) = (&filtered.denial, &filtered.body) {
+        // What one filter refuses, another may have masked: the log keeps no more than it may.
+        exchange.keep_request(&Bytes::copy_from_slice(masked.as_bytes()));
     }
+    outcome(exchange, filtered)
 }
 
 /// Holds a whole answer against the content filters. The answer as the client gets it, when that is another.
@@ -80,6 +81,10 @@ pub fn filter_answer(
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
     let is_json = content_type.is_none_or(|content_type| content_type.contains("json"));
     let filtered = policies.filter_response(text, is_json);
+    outcome(exchange, filtered)
+}
+
+fn outcome(exchange: &mut Exchange, filtered: Filtered<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     exchange.record.decisions.extend(filtered.findings.iter().map(Finding::decision));
     match filtered.denial {
         Some(denial) => Err(denied(&denial)),

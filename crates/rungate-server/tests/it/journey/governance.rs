@@ -309,6 +309,17 @@ async fn what_a_filter_masks_neither_goes_upstream_nor_into_the_log() {
     let sent = bodies["request"].as_str().unwrap();
     assert!(!sent.contains("zoe@example.com") && sent.contains("mail "), "{sent}");
     assert!(!row["previewIn"].as_str().unwrap().contains("zoe@"));
+
+    // Refused by another filter, it is kept masked all the same.
+    let mut refuse =
+        policy("content_filter", &json!({ "detectors": ["email"], "on": "request", "action": "refuse" }));
+    refuse["name"] = json!("refuses");
+    stage.make("/api/v1/policies", &refuse).await;
+    let answer = stage.tenant.client().post("/v1/chat/completions", &body).await;
+    assert_eq!((answer.status.as_u16(), answer.error_code()), (403, "policy_denied".to_owned()));
+    let id = answer.header("alephant-id").unwrap();
+    let bodies = stage.server.owner().get(&format!("/api/v1/requests/{id}/bodies")).await.data();
+    assert!(!bodies["request"].as_str().unwrap_or_default().contains("zoe@"), "{bodies}");
 }
 
 #[tokio::test]
