@@ -54,7 +54,7 @@ pub fn copy_log(data: &Path, to: &Path, tell: &mut dyn FnMut(&str)) -> Result<()
     copy_database(data, to, VIEWS, tell)?;
     for (rows, bodies) in day_files(&data.join("log"))? {
         let (rows, bodies) = (format!("log/{rows}"), format!("log/{bodies}"));
-        // Retention may have dropped the day meanwhile.
+        // Retention may have dropped the day meanwhile, or it is only being made: then the journal has all of it.
         if data.join(&rows).exists() {
             copy_database(data, to, &rows, tell)?;
         }
@@ -68,28 +68,35 @@ pub fn copy_catalog(data: &Path, to: &Path, tell: &mut dyn FnMut(&str)) -> Resul
     copy_database(data, to, CONTROL, tell)
 }
 
+/// Copies a database, unless nothing stands in it yet, not even its schema.
 fn copy_database(data: &Path, to: &Path, name: &str, tell: &mut dyn FnMut(&str)) -> Result<(), StoreError> {
-    tell(name);
     let (from, to) = (data.join(name), to.join(name));
-    copy_pages(&from, &to).map_err(|error| file::name(&from, error))?;
+    let is_made = copy_pages(&from, &to, &mut || tell(name)).map_err(|error| file::name(&from, error))?;
+    if !is_made {
+        return Ok(());
+    }
     File::open(&to).and_then(|file| file.sync_all()).map_err(|error| error::io(&to, &error))
 }
 
-fn copy_pages(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// Gives whether there was something to copy; `begin` is called before that.
+fn copy_pages(from: &Path, to: &Path, begin: &mut dyn FnMut()) -> Result<bool, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(from, flags).or_store()?;
     source.busy_timeout(Duration::from_secs(5)).or_store()?;
     // A backup changes nothing, not even by folding in what a killed server left.
     source.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).or_store()?;
-    folder::private().create_new(true).open(to).map_err(|error| error::io(to, &error))?;
-    let mut copy = Connection::open_with_flags(to, flags).or_store()?;
     // The read transaction fixes the moment; without it each write of the server would begin the copy anew.
     let moment = source.unchecked_transaction().or_store()?;
-    let _: i64 = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).or_store()?;
+    if count(&moment, "SELECT count(*) FROM sqlite_schema")? == 0 {
+        return Ok(false);
+    }
+    begin();
+    folder::private().create_new(true).open(to).map_err(|error| error::io(to, &error))?;
+    let mut copy = Connection::open_with_flags(to, flags).or_store()?;
     let backup = Backup::new(&moment, &mut copy).or_store()?;
     loop {
         match backup.step(PAGES).or_store()? {
-            StepResult::Done => return Ok(()),
+            StepResult::Done => return Ok(true),
             StepResult::Busy | StepResult::Locked => thread::sleep(PAUSE),
             _ => {}
         }

@@ -232,6 +232,14 @@ async fn what_is_wrong_with_a_backup_is_said_and_leaves_nothing_behind() {
     refused(backup(&data, &archive), "is there already").await;
     assert!(!fs::read_dir(&tree).unwrap().any(|entry| entry.unwrap().file_name() == "sealing.key"));
 
+    // A day that is only being made has nothing yet, not even its schema.
+    let (young, without) = ("log/rows-2020-01-02.db", outside.path().join("without"));
+    File::create_new(data.join(young)).unwrap();
+    done(backup(&data, &without)).await;
+    assert!(!without.join(young).exists());
+    fs::remove_file(data.join(young)).unwrap();
+    fs::remove_dir_all(without).unwrap();
+
     // A disk that takes no more.
     let mut full = Command::new("bash");
     full.env_clear().arg("-c").arg(r#"trap '' XFSZ; ulimit -f 20; exec "$0" "$@""#).arg(BIN);
