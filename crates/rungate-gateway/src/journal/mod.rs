@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::ExchangeId;
+use rungate_core::time::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -43,6 +44,9 @@ pub use segment::Damage;
 use syncer::Synced;
 use tail::Content;
 use writer::Writer;
+
+/// To what an exchange's id knows when it began.
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// When an append counts as done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -270,6 +274,28 @@ impl Journal {
     /// Up to where the log has taken over, as far as this process knows.
     pub fn applied(&self) -> Sequence {
         *self.shared.applied.borrow()
+    }
+
+    /// Whether an entry that the log has not taken over may say `text`, such as an id.
+    pub fn may_say(&self, text: &str) -> bool {
+        let is_escaped = text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+        is_escaped || self.is_any_waiting(|entry| entry.says(text))
+    }
+
+    /// Whether an entry that the log has not taken over may be of an exchange that began within `from` and `to`.
+    pub fn may_be_within(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
+        self.is_any_waiting(|entry| {
+            // To the millisecond, rounded down.
+            entry.exchange().started_at().is_none_or(|at| {
+                from.is_none_or(|from| from.minus(MILLISECOND) <= at) && to.is_none_or(|to| at < to)
+            })
+        })
+    }
+
+    /// What is no longer in memory may be anything.
+    fn is_any_waiting(&self, is: impl Fn(&tail::Remembered) -> bool) -> bool {
+        let waiting = self.shared.lock().tail().after(self.applied().0);
+        waiting.is_none_or(|waiting| waiting.iter().any(is))
     }
 
     /// Waits until the log has taken over `sequence`, at most `patience`. Whether it has.

@@ -92,6 +92,11 @@ impl Tail {
         Some(self.entries.range(begin..).take(max_entries).take_while(within).cloned().collect())
     }
 
+    /// Entries after `after`, oldest first; `None` when some of them are only in their files.
+    pub(super) fn after(&self, after: u64) -> Option<Vec<Remembered>> {
+        self.read(after, usize::MAX, u64::MAX)
+    }
+
     /// The log has everything up to `sequence`.
     pub(super) fn release(&mut self, sequence: u64) {
         while self.entries.front().is_some_and(|entry| entry.sequence <= sequence) {
@@ -137,6 +142,19 @@ pub(super) fn gather(remembered: Vec<Remembered>) -> Option<Vec<Sequenced>> {
 }
 
 impl Remembered {
+    /// Whether its record says `text` somewhere, as JSON has it.
+    pub(super) fn says(&self, text: &str) -> bool {
+        memchr::memmem::find(self.json.as_bytes(), text.as_bytes()).is_some()
+    }
+
+    /// The exchange it is about.
+    pub(super) fn exchange(&self) -> ExchangeId {
+        match &self.content {
+            Content::Opened { exchange, .. } => *exchange,
+            Content::Closed(entry) => entry.exchange_id(),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         let (fixed, bodies) = match &self.content {
             Content::Opened { request, .. } => (OPENED_BYTES, [request.as_ref(), None]),

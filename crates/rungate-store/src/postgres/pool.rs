@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, QueueMode, RecyclingMethod, Runtime};
 use rungate_core::ports::StoreError;
 
 use super::error;
@@ -65,6 +65,8 @@ impl Pool {
         let manager = Manager::from_config(url.config(&SESSION), tls::connector(url)?, recycling);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size)
+            // The connection that was used last has its plans at hand; each plans anew what it has not asked yet.
+            .queue_mode(QueueMode::Lifo)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(CREATE))
             .recycle_timeout(Some(RECYCLE))

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::find;
-use super::fresh::caught_up;
+use super::fresh::caught_up_about;
 use crate::api::auth::Caller;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
@@ -79,7 +79,7 @@ pub async fn bodies(
     caller: Caller,
     Name(id): Name,
 ) -> Result<Response, ApiError> {
-    caught_up(&services).await;
+    caught_up_about(&services, &id).await;
     let (row, _) = find::require(&services, caller.workspace, &id).await?;
     let bodies = services.log.bodies(caller.workspace, row.record.id).await?;
     Ok(ok(BodiesView::from(bodies.ok_or_else(find::not_found)?)))

@@ -4,7 +4,23 @@ use std::time::Duration;
 
 use crate::services::Services;
 
+use rungate_core::time::Timestamp;
+
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// As [`caught_up`], unless nothing that is on its way to the log can be about `id`.
+pub async fn caught_up_about(services: &Services, id: &str) {
+    if services.journal.may_say(id) {
+        caught_up(services).await;
+    }
+}
+
+/// As [`caught_up`], unless nothing that is on its way to the log began within these times.
+pub async fn caught_up_within(services: &Services, from: Option<Timestamp>, to: Option<Timestamp>) {
+    if services.journal.may_be_within(from, to) {
+        caught_up(services).await;
+    }
+}
 
 /// Waits until the log has taken over what was in the journal when this was called. A log that is behind is read as it
 /// is: older rows are worth more than none.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::find;
-use super::fresh::caught_up;
+use super::fresh::caught_up_about;
 use super::view::RequestView;
 use crate::api::auth::Caller;
 use crate::api::envelope::{Envelope, ok};
@@ -38,7 +38,7 @@ pub async fn get(
     if let Some(row) = find::settled(&services, caller.workspace, &id).await? {
         return Ok(ok(RequestDetail { request: row.into(), matches: 1 }));
     }
-    caught_up(&services).await;
+    caught_up_about(&services, &id).await;
     let (row, matches) = find::require(&services, caller.workspace, &id).await?;
     Ok(ok(RequestDetail { request: row.into(), matches }))
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::filter::{self, RequestFilters, Wanted};
-use super::fresh::caught_up;
+use super::fresh::caught_up_within;
 use super::query::list_name;
 use super::view::RequestView;
 use crate::api::auth::{Caller, workspace_entry};
@@ -29,7 +29,7 @@ pub async fn list(
     let mut paging = Paging::read(&params, list_name(&services, &params, "requests"))?.ordered(order);
     paging.check_uuid()?;
     filter::bound(&mut filter, &mut paging, services.clock.now())?;
-    caught_up(&services).await;
+    caught_up_within(&services, filter.from, filter.to).await;
     let (log, filter, tenant) = (&*services.log, &filter, caller.workspace);
     let page = paging.fetch(|request| async move { log.find(tenant, filter, &request).await }).await?;
     let total = if count { Some(log.count(tenant, filter).await?) } else { None };

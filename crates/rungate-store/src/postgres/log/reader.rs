@@ -305,9 +305,11 @@ impl Select {
         for (at, operator) in bounds.into_iter().filter_map(|(at, operator)| Some((at?, operator))) {
             clause.compare(time, operator, at.micros());
         }
-        // What cannot be pulled up keeps this order of the tables, and so the order of the property's times.
-        let source = "property AS l CROSS JOIN LATERAL (SELECT * FROM exchange AS of WHERE of.id = l.exchange \
-                      AND (of.day = l.day OR of.day = -1) OFFSET 0) AS e";
+        // What cannot be pulled up keeps this order of the tables, and so the order of the property's times. An exchange is
+        // either in its day or open; the few open ones are asked for what no day has.
+        let source = "property AS l CROSS JOIN LATERAL (\
+                      SELECT * FROM exchange AS of WHERE of.id = l.exchange AND of.day = l.day \
+                      UNION ALL SELECT * FROM exchange_open AS of WHERE of.id = l.exchange AND of.day = -1 LIMIT 1) AS e";
         Self { source, clause, time, id: "l.exchange" }
     }
 
