@@ -1,6 +1,6 @@
 //! What a request says about caching: in headers of ours, and in HTTP's own `Cache-Control`.
 
-/// What `Alephant-Cache-*` headers say; `None` where one was not sent.
+/// What the headers of a request say: `Alephant-Cache-*`, of which `None` was not sent, and HTTP's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheWish {
     /// `-Cache-Enabled`: both of the next two, where they are not sent.
@@ -15,6 +15,8 @@ pub struct CacheWish {
     pub bucket: Option<u8>,
     /// `-Cache-Seed`: only requests with the same one share answers.
     pub seed: Option<String>,
+    /// `Cache-Control`.
+    pub control: CacheControl,
 }
 
 impl CacheWish {

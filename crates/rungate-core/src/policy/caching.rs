@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::activity::CacheWish;
+use crate::activity::{CacheControl, CacheWish};
 use crate::policy::config::{ConfigError, read, within};
 use crate::policy::rule_types::Rule;
 
@@ -65,8 +65,10 @@ pub enum CacheRuling {
 pub struct CacheTerms {
     /// Who shares them.
     pub scope: CacheScope,
-    /// How many seconds they are kept, and may be old.
+    /// How many seconds they are kept.
     pub ttl_seconds: u64,
+    /// How many seconds one may be old that is taken.
+    pub max_age_seconds: u64,
     /// Whether the request takes one.
     pub read: bool,
     /// Whether it leaves one.
@@ -90,11 +92,14 @@ impl CacheRuling {
             (None, None) => TTL_BY_HEADER,
         };
         let unless_said = wish.enabled.unwrap_or(limit.enabled);
+        let CacheControl { no_store, no_cache, max_age } = wish.control;
+        let max_age_seconds = max_age.map_or(ttl_seconds, |max_age| max_age.min(ttl_seconds));
         Self::Granted(CacheTerms {
             scope: limit.scope,
             ttl_seconds,
-            read: wish.read.unwrap_or(unless_said) && ttl_seconds > 0,
-            save: wish.save.unwrap_or(unless_said) && ttl_seconds > 0,
+            max_age_seconds,
+            read: wish.read.unwrap_or(unless_said) && max_age_seconds > 0 && !no_store && !no_cache,
+            save: wish.save.unwrap_or(unless_said) && ttl_seconds > 0 && !no_store,
         })
     }
 }
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     fn terms(scope: CacheScope, ttl_seconds: u64, read: bool, save: bool) -> CacheRuling {
-        CacheRuling::Granted(CacheTerms { scope, ttl_seconds, read, save })
+        CacheRuling::Granted(CacheTerms { scope, ttl_seconds, max_age_seconds: ttl_seconds, read, save })
     }
 
     #[test]
@@ -140,6 +145,26 @@ mod tests {
         assert_eq!(CacheRuling::of(None, &unsaved), terms(CacheScope::Agent, 9, true, false));
         let nothing = CacheWish { enabled: Some(true), max_age: Some(0), ..wish };
         assert_eq!(CacheRuling::of(None, &nothing), terms(CacheScope::Agent, 0, false, false));
+    }
+
+    #[test]
+    fn cache_control_takes_away_and_gives_nothing() {
+        let with = |control| CacheWish { control, ..CacheWish::default() };
+        let fresh = CacheControl { no_cache: true, ..CacheControl::default() };
+        assert_eq!(CacheRuling::of(None, &with(fresh)), CacheRuling::Unasked);
+        let on = Caching { ttl_seconds: 60, ..Caching::default() };
+        let of = |control| CacheRuling::of(Some(&on), &with(control));
+        assert_eq!(of(fresh), terms(CacheScope::Agent, 60, false, true));
+        let unstored = CacheControl { no_store: true, ..CacheControl::default() };
+        assert_eq!(of(unstored), terms(CacheScope::Agent, 60, false, false));
+        for (max_age, read) in [(0, false), (9, true), (90, true)] {
+            let CacheRuling::Granted(terms) = of(CacheControl { max_age: Some(max_age), ..CacheControl::default() })
+            else {
+                panic!("caching is on");
+            };
+            assert_eq!((terms.max_age_seconds, terms.ttl_seconds), (max_age.min(60), 60));
+            assert_eq!((terms.read, terms.save), (read, true));
+        }
     }
 
     #[test]
