@@ -75,7 +75,10 @@ mod tests {
             assert!(repeatable(operation, &json!({})), "{operation:?}");
         }
         let function = json!([{ "type": "function", "function": { "name": "look_up" } }]);
-        assert!(repeatable(ChatCompletions, &json!({ "tools": function, "seed": 7, "n": 2, "stream": true })));
+        assert!(repeatable(
+            ChatCompletions,
+            &json!({ "tools": function, "seed": 7, "n": 2, "stream": true })
+        ));
         assert!(repeatable(Responses, &json!({ "previous_response_id": null })));
     }
 

@@ -69,11 +69,10 @@ mod tests {
         assert_eq!(read(&[]), nothing);
         assert_eq!(read(&["no-transform, only-if-cached"]), nothing);
         assert_eq!(read(&["No-Store"]), CacheControl { no_store: true, ..nothing });
-        assert_eq!(read(&["no-cache , max-age=30", "max-age=\"20\""]), CacheControl {
-            no_cache: true,
-            max_age: Some(20),
-            ..nothing
-        });
+        assert_eq!(
+            read(&["no-cache , max-age=30", "max-age=\"20\""]),
+            CacheControl { no_cache: true, max_age: Some(20), ..nothing }
+        );
         assert_eq!(read(&["max-age=soon"]), CacheControl { max_age: Some(0), ..nothing });
     }
 }

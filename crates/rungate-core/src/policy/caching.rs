@@ -136,7 +136,10 @@ mod tests {
     fn headers_ask_where_no_policy_speaks() {
         let wish = CacheWish::default();
         assert_eq!(CacheRuling::of(None, &wish), CacheRuling::Unasked);
-        assert_eq!(CacheRuling::of(None, &CacheWish { enabled: Some(false), ..wish.clone() }), CacheRuling::Unasked);
+        assert_eq!(
+            CacheRuling::of(None, &CacheWish { enabled: Some(false), ..wish.clone() }),
+            CacheRuling::Unasked
+        );
         let asked = CacheWish { enabled: Some(true), ..wish.clone() };
         assert_eq!(CacheRuling::of(None, &asked), terms(CacheScope::Agent, 604_800, true, true));
         let only_read = CacheWish { read: Some(true), ..wish.clone() };
@@ -158,7 +161,8 @@ mod tests {
         let unstored = CacheControl { no_store: true, ..CacheControl::default() };
         assert_eq!(of(unstored), terms(CacheScope::Agent, 60, false, false));
         for (max_age, read) in [(0, false), (9, true), (90, true)] {
-            let CacheRuling::Granted(terms) = of(CacheControl { max_age: Some(max_age), ..CacheControl::default() })
+            let CacheRuling::Granted(terms) =
+                of(CacheControl { max_age: Some(max_age), ..CacheControl::default() })
             else {
                 panic!("caching is on");
             };

@@ -181,14 +181,7 @@ pub struct Gathering {
 impl Gathering {
     /// Nothing yet, for an answer of at most `largest` bytes.
     pub fn new(largest: usize, pool: MemoryPool) -> Self {
-        Self {
-            body: BytesMut::new(),
-            ends: Vec::new(),
-            largest,
-            pool,
-            room: Room::default(),
-            is_whole: true,
-        }
+        Self { body: BytesMut::new(), ends: Vec::new(), largest, pool, room: Room::default(), is_whole: true }
     }
 
     /// Adds a piece; from the first on that there is no room for, nothing is kept.

@@ -172,6 +172,7 @@ fn keep(
         return;
     }
     let preview = report.preview.clone();
-    let answer = Answer { body, pieces, content_type, model: record.model.clone(), preview, cost: record.cost };
+    let answer =
+        Answer { body, pieces, content_type, model: record.model.clone(), preview, cost: record.cost };
     ticket.cache.keep(ticket.key, answer, exchange.since_start(), ticket.ttl);
 }

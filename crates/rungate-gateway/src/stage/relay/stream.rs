@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response};
 use http::response::Parts;
+use http::{HeaderValue, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use rungate_core::code::Code;
