@@ -10,6 +10,8 @@ use uuid::Uuid;
 /// Names the answers to equal requests. Two requests with one key are equal, as surely as SHA-256 has no collisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
+    /// The tenant; in the hash as well.
+    pub workspace: WorkspaceId,
     hash: [u8; 32],
     /// Which of several answers to equal requests.
     place: u8,
@@ -91,7 +93,7 @@ impl Identity<'_> {
         hash.some(self.model.map(str::as_bytes));
         hash.field(&self.stream.map(u8::from));
         hash.some(self.seed.map(str::as_bytes));
-        Key { hash: hash.0.finalize().into(), place: 0 }
+        Key { workspace: self.workspace, hash: hash.0.finalize().into(), place: 0 }
     }
 }
 

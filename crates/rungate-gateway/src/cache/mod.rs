@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use quick_cache::sync::DefaultLifecycle;
 use quick_cache::{OptionsBuilder, Weighter};
-use rungate_core::id::ProviderKeyId;
+use rungate_core::id::{ProviderKeyId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 
 pub use key::{Identity, Key, Sharing};
@@ -96,7 +96,10 @@ impl Answer {
 
 impl Cache {
     /// An empty cache of at most `bytes`; with 0 it keeps nothing.
-    #[expect(clippy::expect_used, reason = "all that the builder asks for is set right before")]
+    ///
+    /// # Panics
+    /// Never: it sets all that the library asks for.
+    #[expect(clippy::expect_used, reason = "all that the library asks for is set right before")]
     pub fn new(bytes: usize) -> Self {
         let options = OptionsBuilder::new()
             .shards(SHARDS)
@@ -145,6 +148,11 @@ impl Cache {
             return None;
         }
         (age < max_age).then_some(Found { kept, age })
+    }
+
+    /// Lets go of everything that is kept for a workspace.
+    pub fn forget(&self, workspace: WorkspaceId) {
+        self.answers.retain(|key, _| key.workspace != workspace);
     }
 
     /// Keeps an answer, in place of what is kept under `key`. One that is too large is not kept.

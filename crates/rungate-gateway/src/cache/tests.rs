@@ -8,8 +8,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 const START: Duration = Duration::from_secs(1_000);
 
 fn key(number: u64) -> Key {
+    key_of(WorkspaceId::new(Uuid::nil()), number)
+}
+
+fn key_of(workspace: WorkspaceId, number: u64) -> Key {
     let identity = Identity {
-        workspace: WorkspaceId::new(Uuid::nil()),
+        workspace,
         sharing: Sharing::Workspace,
         provider_key: Uuid::nil(),
         operations: ["chat", "chat"],
@@ -58,6 +62,18 @@ fn a_new_answer_takes_the_place_of_the_old_one() {
     assert_eq!(cache.len(), 1);
     cache.keep(key(1), answer(1 << 20), START + MINUTE, MINUTE);
     assert_eq!(cache.len(), 1, "too large");
+}
+
+#[test]
+fn a_workspace_is_forgotten_and_no_other() {
+    let cache = Cache::new(1 << 20);
+    let theirs = WorkspaceId::new(Uuid::from_u128(1));
+    cache.keep(key(1), answer(10), START, MINUTE);
+    assert!(cache.find(&key_of(theirs, 1), START, MINUTE).is_none(), "the same request of another tenant");
+    cache.keep(key_of(theirs, 1), answer(20), START, MINUTE);
+    cache.forget(theirs);
+    assert!(cache.find(&key_of(theirs, 1), START, MINUTE).is_none());
+    assert_eq!(cache.find(&key(1), START, MINUTE).unwrap().answer(), &answer(10));
 }
 
 #[test]

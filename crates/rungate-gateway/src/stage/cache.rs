@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use rungate_core::exchange::CacheUse;
+use rungate_core::exchange::{CacheUse, Effect};
 use rungate_core::operation::Operation;
-use rungate_core::policy::{Applicable, CacheRuling, CacheScope, CacheTerms};
+use rungate_core::policy::{Applicable, CacheRuling, CacheScope, CacheTerms, Finding};
 use rungate_llm::meter::Report;
 use rungate_llm::replay;
 
@@ -32,8 +32,9 @@ pub fn look(
     outgoing: &Outgoing,
     caps: Caps,
 ) -> Option<Found> {
-    let policy = policies.caching().map(|(_, caching)| caching);
-    let terms = match CacheRuling::of(policy, &exchange.cache_wish) {
+    let policy = policies.caching();
+    let ruling = CacheRuling::of(policy.map(|(_, caching)| caching), &exchange.cache_wish);
+    let mut terms = match ruling {
         CacheRuling::Unasked => return None,
         CacheRuling::Denied => {
             exchange.warn("cache_disabled");
@@ -45,6 +46,8 @@ pub fn look(
     if !is_possible && exchange.cache_wish.asks() {
         exchange.warn("cache_disabled");
     }
+    // What is not to be stored is not kept either.
+    terms.save &= !exchange.capture.omit_response;
     if !is_possible || !(terms.read || terms.save) {
         exchange.record.cache = Some(CacheUse::Bypass);
         return None;
@@ -54,6 +57,11 @@ pub fn look(
     // Until a bucket is full, requests that may fill it do.
     if let Some(found) = chosen(exchange, found).filter(|_| free.is_none() || !terms.save) {
         exchange.record.cache = Some(CacheUse::Hit);
+        if let Some((policy, _)) = policy {
+            let reason = format!("an answer kept {} s ago", found.age.as_secs());
+            let finding = Finding { policy, effect: Effect::Allow, reason: Some(reason.into()) };
+            exchange.record.decisions.push(finding.decision());
+        }
         return Some(found);
     }
     exchange.record.cache = Some(CacheUse::Miss);
@@ -135,7 +143,7 @@ pub fn keep_stream(
 ) {
     let Some(ticket) = exchange.ticket.take() else { return };
     let Some((body, ends)) = gathering.and_then(Gathering::take) else { return };
-    keep(exchange, *ticket, (body, Some(ends)), content_type, report);
+    keep(exchange, &ticket, (body, Some(ends)), content_type, report);
 }
 
 /// Keeps a whole answer, as it is before answers are filtered.
@@ -152,12 +160,12 @@ pub fn keep_whole(
     }
     // A copy: the answer's own memory may be larger than the answer, and counts as that of an exchange.
     let body = Bytes::copy_from_slice(body);
-    keep(exchange, *ticket, (body, None), content_type.cloned(), report);
+    keep(exchange, &ticket, (body, None), content_type.cloned(), report);
 }
 
 fn keep(
     exchange: &Exchange,
-    ticket: Ticket,
+    ticket: &Ticket,
     (body, pieces): (Bytes, Option<Box<[usize]>>),
     content_type: Option<HeaderValue>,
     report: &Report,

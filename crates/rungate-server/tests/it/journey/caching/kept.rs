@@ -113,6 +113,21 @@ async fn what_the_provider_stores_or_runs_is_asked_for_each_time() {
 }
 
 #[tokio::test]
+async fn what_is_not_to_be_stored_is_not_kept_and_erasing_lets_go() {
+    let stage = Stage::set().await;
+    stage.policy("caching", json!({})).await;
+    let client = stage.tenant.client().with("alephant-user-id", "zoe");
+    let omitting = client.clone().with("alephant-omit-response", "");
+    let body = chat("gpt-4o-mini");
+    assert_eq!(cache(&ask(&omitting, &body).await), Some("MISS"));
+    assert_eq!(cache(&ask(&client, &body).await), Some("MISS"), "nothing was kept");
+    assert_eq!(cache(&ask(&omitting, &body).await), Some("HIT"));
+    let erased = stage.server.owner().post("/api/v1/erasures", &json!({ "userId": "zoe" })).await;
+    assert_eq!(erased.status, 200, "{}", erased.text());
+    assert_eq!(cache(&ask(&client, &body).await), Some("MISS"));
+}
+
+#[tokio::test]
 async fn the_cache_is_bounded_in_bytes_and_says_how_it_fares() {
     let stage = Stage::set_with(ServerOptions::default().env("RUNGATE_LIMITS_CACHE_BYTES", "256KiB")).await;
     stage.policy("caching", json!({})).await;

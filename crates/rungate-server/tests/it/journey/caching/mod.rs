@@ -83,6 +83,9 @@ async fn an_equal_request_is_answered_again_at_no_cost() {
     assert_eq!((&free["tokens"]["input"], &free["tokens"]["output"]), (&json!(0), &json!(0)));
     assert_eq!((&free["attempts"], &free["model"]), (&json!([]), &paid["model"]));
     assert_eq!(free["previewOut"], paid["previewOut"]);
+    let decision = &free["decisions"][0];
+    assert_eq!((&decision["type"], &decision["effect"]), (&json!("caching"), &json!("allow")));
+    assert_eq!(decision["reason"], "an answer kept 0 s ago");
     stage.audit().await;
 }
 
