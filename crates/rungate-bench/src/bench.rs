@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use rungate_core::time::Timestamp;
 
 use crate::contestant::{
-    Contestant, RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, Setup, Stage, agent_key, hyper, installed_peers,
-    nginx, rungate, serve,
+    Contestant, RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, RUNGATE_GOVERNED, Setup, Stage, agent_key, hyper,
+    installed_peers, nginx, rungate, serve,
 };
 use crate::control::OWNER_TOKEN;
 use crate::instructions;
@@ -49,11 +49,10 @@ pub struct Bench {
 }
 
 /// The three ways in which Rungate is measured.
-const SETUPS: [Setup; 3] = [
-    Setup { name: RUNGATE, bodies: false, durability: "process" },
-    Setup { name: RUNGATE_BODIES, bodies: true, durability: "process" },
-    Setup { name: RUNGATE_DISK, bodies: false, durability: "disk" },
-];
+const ROWS: Setup = Setup { name: RUNGATE, bodies: false, governed: false, durability: "process" };
+const BODIES: Setup = Setup { name: RUNGATE_BODIES, bodies: true, ..ROWS };
+const GOVERNED: Setup = Setup { name: RUNGATE_GOVERNED, governed: true, ..ROWS };
+const DISK: Setup = Setup { name: RUNGATE_DISK, durability: "disk", ..ROWS };
 
 impl Length {
     const fn effort(self) -> Effort {
@@ -180,23 +179,22 @@ fn workloads(stage: &Stage<'_>, suite: &mut Suite<'_>, notes: &mut Vec<String>) 
     if nginx.is_none() {
         notes.push("**nginx is not installed: there is nothing to compare with.**".to_owned());
     }
-    let [rows, bodies, disk] = SETUPS.map(|setup| rungate(stage, setup));
-    let (rows, bodies, disk) = (rows?, bodies?, disk?);
+    let [rows, bodies, governed, disk] = [ROWS, BODIES, GOVERNED, DISK].map(|setup| rungate(stage, setup));
+    let (rows, bodies, governed, disk) = (rows?, bodies?, governed?, disk?);
     let (peers, left_out) = installed_peers(stage);
     notes.extend(left_out);
     let hyper = hyper(stage)?;
     let yardsticks: Vec<&Contestant> = nginx.iter().chain([&hyper]).collect();
     let peers: Vec<&Contestant> = peers.iter().collect();
 
-    suite.closed(false, &[&yardsticks[..], &[&rows, &bodies], &peers].concat())?;
+    suite.closed(false, &[&yardsticks[..], &[&rows, &bodies, &governed], &peers].concat())?;
+    suite.even(false, &[&yardsticks[..], &[&rows, &bodies, &governed]].concat())?;
     suite.closed(true, &[&yardsticks[..], &[&rows, &bodies], &peers].concat())?;
+    suite.even(true, &[&yardsticks[..], &[&rows, &bodies]].concat())?;
     suite.latency(&[&yardsticks[..], &[&rows, &bodies, &disk], &peers].concat())?;
     suite.first_byte(&[&yardsticks[..], &[&bodies], &peers].concat())?;
     suite.chunks(&[&yardsticks[..], &[&bodies], &peers].concat())?;
-    drop(rows);
-    drop(bodies);
-    drop(disk);
-    drop(hyper);
+    drop((rows, bodies, governed, disk, hyper));
     open_streams(stage, suite)
 }
 
@@ -207,7 +205,7 @@ fn open_streams(stage: &Stage<'_>, suite: &mut Suite<'_>) -> Result<()> {
     }
     let fresh = tempfile::tempdir_in(stage.folder)?;
     let stage = Stage { folder: fresh.path(), ..*stage };
-    suite.open_streams(&rungate(&stage, SETUPS[1])?)
+    suite.open_streams(&rungate(&stage, BODIES)?)
 }
 
 /// Starts this same program as the upstream.

@@ -10,8 +10,8 @@ use crate::instructions::Instructions;
 use crate::machine::Machine;
 use crate::table::Table;
 use crate::target::{
-    CHUNKS, FAILURES, FIRST_BYTE, LARGE, LATENCY, OPEN, READS_POSTGRES, READS_SQLITE, SMALL, TARGETS,
-    Verdict, read_verdicts,
+    CHUNKS, FAILURES, FIRST_BYTE, LARGE, LARGE_EVEN, LATENCY, OPEN, READS_POSTGRES, READS_SQLITE, SMALL,
+    SMALL_EVEN, TARGETS, Verdict, read_verdicts,
 };
 
 /// Runs that differ by more than this part of their median are marked.
@@ -62,7 +62,7 @@ impl Results {
         writeln!(out, "| effort | {} |", self.effort)?;
         writeln!(out, "| load average | {before} before, {after} after |\n")?;
         self.write_targets(out)?;
-        for workload in [SMALL, LARGE, LATENCY, FIRST_BYTE, CHUNKS, OPEN] {
+        for workload in [SMALL, SMALL_EVEN, LARGE, LARGE_EVEN, LATENCY, FIRST_BYTE, CHUNKS, OPEN] {
             self.write_workload(out, workload, "")?;
         }
         for workload in [READS_SQLITE, READS_POSTGRES] {

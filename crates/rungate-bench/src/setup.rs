@@ -33,6 +33,36 @@ pub fn virtual_key(agent: &Value) -> Wanted {
     ("/api/v1/virtual-keys", body)
 }
 
+/// Budgets, rate limits and policies for all requests of the workspace, each of a kind of its own, which let them all pass.
+pub fn governance() -> Vec<Wanted> {
+    let budget = |scope: &str, window: &str| {
+        let body = json!({
+            "scope": { "type": scope, "id": null }, "limitUsd": 1_000_000, "window": window, "action": "block_requests",
+        });
+        ("/api/v1/budgets", body)
+    };
+    let policy = |kind: &str, config: Value| {
+        ("/api/v1/policies", json!({ "name": kind, "type": kind, "config": config }))
+    };
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let every_day = json!({ "days": days, "from": "00:00", "to": "24:00" });
+    vec![
+        budget("workspace", "monthly"),
+        budget("run", "total"),
+        budget("session", "daily"),
+        policy("model_access", json!({ "allowModels": ["gpt-*"], "denyProviders": ["custom"] })),
+        policy("rate_limit", json!({ "requestsPerMinute": 10_000_000, "maxConcurrent": 10_000 })),
+        policy("request_limits", json!({ "maxOutputTokens": 100_000, "maxCostUsd": 10 })),
+        policy("run_limits", json!({ "maxRequests": 1_000_000 })),
+        policy(
+            "content_filter",
+            json!({ "detectors": ["api_key", "credit_card"], "on": "request", "action": "redact" }),
+        ),
+        policy("schedule", json!({ "timezone": "UTC", "windows": [every_day] })),
+        policy("ip_allowlist", json!({ "cidrs": ["127.0.0.0/8", "10.0.0.0/8"] })),
+    ]
+}
+
 /// The token of a virtual key that was made.
 pub fn token(virtual_key: &Value) -> Result<String> {
     let token = virtual_key["fullToken"].as_str().map(str::to_owned);

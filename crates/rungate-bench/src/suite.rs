@@ -12,8 +12,8 @@ use crate::load::Outcome;
 use crate::process::{self, Core};
 use crate::table::Table;
 use crate::target::{
-    CHUNKS, CPU_CHUNK, CPU_SERVING, CPU_TOTAL, FAILURES, FIRST_BYTE, IDLE_MB, LARGE, LATENCY, OPEN, OPEN_MB,
-    P50, P99, RATE, SMALL,
+    CHUNKS, CPU_CHUNK, CPU_SERVING, CPU_TOTAL, FAILURES, FIRST_BYTE, IDLE_MB, LARGE, LARGE_EVEN, LATENCY,
+    OPEN, OPEN_MB, P50, P99, RATE, SMALL, SMALL_EVEN,
 };
 
 const GLANCE: Duration = Duration::from_millis(100);
@@ -48,10 +48,21 @@ impl Suite<'_> {
     /// As many requests as 64 connections can have answered one after another: CPU per request.
     pub fn closed(&mut self, large: bool, contestants: &[&Contestant]) -> Result<()> {
         let (workload, size) = if large { (LARGE, "large") } else { (SMALL, "small") };
+        self.cpu(workload, contestants, &["--size", size])
+    }
+
+    /// So many requests a second of everybody: CPU per request of machines that are equally busy.
+    pub fn even(&mut self, large: bool, contestants: &[&Contestant]) -> Result<()> {
+        let (workload, size, rate) =
+            if large { (LARGE_EVEN, "large", "2000") } else { (SMALL_EVEN, "small", "5000") };
+        self.cpu(workload, contestants, &["--size", size, "--rate", rate])
+    }
+
+    fn cpu(&mut self, workload: &str, contestants: &[&Contestant], arguments: &[&str]) -> Result<()> {
         self.in_turns(workload, contestants, |suite, contestant| {
             let seconds = suite.effort.seconds.to_string();
-            let (outcome, spent) =
-                measured(contestant, &["--size", size, "--connections", "64", "--seconds", &seconds])?;
+            let all = [arguments, &["--connections", "64", "--seconds", &seconds]].concat();
+            let (outcome, spent) = measured(contestant, &all)?;
             let requests = float(outcome.answers + outcome.failures);
             suite.add(workload, contestant, CPU_SERVING, float(spent.serving) / 1_000.0 / requests);
             suite.add(workload, contestant, CPU_TOTAL, float(spent.total()) / 1_000.0 / requests);

@@ -1,12 +1,16 @@
 //! What is aimed at, and how far off it is.
 
-use crate::contestant::{NGINX, RUNGATE, RUNGATE_BODIES};
+use crate::contestant::{NGINX, RUNGATE, RUNGATE_BODIES, RUNGATE_GOVERNED};
 use crate::table::Table;
 
 /// Names of workloads.
 pub const SMALL: &str = "280-byte prompt, 64 connections";
 /// See [`SMALL`].
 pub const LARGE: &str = "32 KB prompt, unique bodies, 64 connections";
+/// See [`SMALL`]. At one rate for all, which every contestant can hold.
+pub const SMALL_EVEN: &str = "280-byte prompt, 5,000 requests/s over 64 connections";
+/// See [`SMALL_EVEN`].
+pub const LARGE_EVEN: &str = "32 KB prompt, unique bodies, 2,000 requests/s over 64 connections";
 /// See [`SMALL`].
 pub const LATENCY: &str = "280-byte prompt, 500 requests/s";
 /// See [`SMALL`].
@@ -53,6 +57,8 @@ enum Against {
     Ratio,
     /// At most so much above nginx's.
     Added,
+    /// At most so many times nginx's above what it takes ungoverned.
+    Governing,
     /// At most so much.
     Absolute,
 }
@@ -81,13 +87,21 @@ const fn target(
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 21] = [
     target(SMALL, RUNGATE, CPU_SERVING, Against::Ratio, 2.0),
     target(SMALL, RUNGATE, CPU_TOTAL, Against::Ratio, 3.0),
     target(SMALL, RUNGATE_BODIES, CPU_SERVING, Against::Ratio, 2.0),
     target(SMALL, RUNGATE_BODIES, CPU_TOTAL, Against::Ratio, 3.0),
     target(LARGE, RUNGATE, CPU_TOTAL, Against::Ratio, 3.0),
     target(LARGE, RUNGATE_BODIES, CPU_TOTAL, Against::Ratio, 10.0),
+    target(SMALL_EVEN, RUNGATE, CPU_SERVING, Against::Ratio, 2.0),
+    target(SMALL_EVEN, RUNGATE, CPU_TOTAL, Against::Ratio, 3.0),
+    target(SMALL_EVEN, RUNGATE_BODIES, CPU_SERVING, Against::Ratio, 2.0),
+    target(SMALL_EVEN, RUNGATE_BODIES, CPU_TOTAL, Against::Ratio, 3.0),
+    target(LARGE_EVEN, RUNGATE, CPU_TOTAL, Against::Ratio, 3.0),
+    target(LARGE_EVEN, RUNGATE_BODIES, CPU_TOTAL, Against::Ratio, 10.0),
+    target(SMALL, RUNGATE_GOVERNED, CPU_SERVING, Against::Governing, 0.5),
+    target(SMALL_EVEN, RUNGATE_GOVERNED, CPU_SERVING, Against::Governing, 0.5),
     target(LATENCY, RUNGATE, P50, Against::Added, 100.0),
     target(LATENCY, RUNGATE, P99, Against::Added, 1_000.0),
     target(LATENCY, RUNGATE_BODIES, P50, Against::Added, 100.0),
@@ -138,6 +152,11 @@ impl Target {
                 let added = own - nginx()?;
                 (format!("{what}: at most {limit} more than nginx's"), added, format!("{added:+.0}"))
             }
+            Against::Governing => {
+                let ratio = (own - table.get(workload, RUNGATE, figure)?.median) / nginx()?;
+                let aim = format!("{what}: at most {limit} × nginx's more than {RUNGATE}");
+                (aim, ratio, format!("{ratio:+.2} ×"))
+            }
             Against::Absolute => (format!("{what}: at most {limit}"), own, format!("{own:.1}")),
         };
         Some(Verdict { aim, measured, part: (value / limit).max(0.0) })
@@ -163,6 +182,7 @@ mod tests {
         let mut table = Table::default();
         table.add(SMALL, NGINX, CPU_SERVING, 20.0);
         table.add(SMALL, RUNGATE, CPU_SERVING, 50.0);
+        table.add(SMALL, RUNGATE_GOVERNED, CPU_SERVING, 58.0);
         table.add(LATENCY, NGINX, P50, 180.0);
         table.add(LATENCY, RUNGATE, P50, 230.0);
         table.add(OPEN, RUNGATE_BODIES, OPEN_MB, 80.0);
@@ -177,7 +197,7 @@ mod tests {
         let verdicts: Vec<_> = TARGETS.iter().filter_map(|target| target.verdict(&table)).collect();
         let short: Vec<_> =
             verdicts.iter().map(|verdict| (verdict.measured.as_str(), verdict.is_met())).collect();
-        assert_eq!(short, [("2.50 ×", false), ("+50", true), ("80.0", true)]);
+        assert_eq!(short, [("2.50 ×", false), ("+0.40 ×", true), ("+50", true), ("80.0", true)]);
         assert_eq!(verdicts[0].part.to_bits(), 1.25_f64.to_bits());
     }
 

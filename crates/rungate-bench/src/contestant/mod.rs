@@ -18,7 +18,9 @@ use crate::process::Service;
 pub use hyper::hyper;
 pub use nginx::nginx;
 pub use peers::installed_peers;
-pub use rungate::{RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, Setup, agent_key, rungate, serve};
+pub use rungate::{
+    RUNGATE, RUNGATE_BODIES, RUNGATE_DISK, RUNGATE_GOVERNED, Setup, agent_key, rungate, serve,
+};
 
 /// The yardstick.
 pub const NGINX: &str = "nginx";

@@ -14,6 +14,8 @@ use crate::setup;
 pub const RUNGATE: &str = "rungate";
 /// Rows and bodies.
 pub const RUNGATE_BODIES: &str = "rungate, bodies stored";
+/// Rows only, under budgets, rate limits and policies that let everything pass.
+pub const RUNGATE_GOVERNED: &str = "rungate, governed";
 /// Rows only, each waiting for the disk.
 pub const RUNGATE_DISK: &str = "rungate, durability disk";
 
@@ -24,6 +26,8 @@ pub struct Setup {
     pub name: &'static str,
     /// Whether bodies are stored.
     pub bodies: bool,
+    /// Whether budgets, rate limits and policies are in force.
+    pub governed: bool,
     /// `process` or `disk`.
     pub durability: &'static str,
 }
@@ -34,6 +38,10 @@ pub fn rungate(stage: &Stage<'_>, setup: Setup) -> Result<Contestant> {
     let env = [("RUNGATE_JOURNAL_DURABILITY", setup.durability)];
     let (service, address) = serve(stage.rungate, &data, &env)?;
     let key = agent_key(address, stage.upstream, setup.bodies)?;
+    if setup.governed {
+        let mut control = Control::new(address, OWNER_TOKEN);
+        setup::governance().iter().try_for_each(|(path, body)| control.post(path, body).map(drop))?;
+    }
     Ok(Contestant {
         name: setup.name,
         address,
