@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rungate_core::exchange::Sequence;
 use rungate_core::id::{RunId, WorkspaceId};
 use rungate_core::policy::RunFacts;
 use rungate_core::ports::{Log, StoreError};
@@ -19,17 +20,24 @@ use crate::journal::Journal;
 const MAX_RUNS: usize = 50_000;
 /// Inputs of a run that are remembered.
 const MAX_INPUTS: usize = 100;
-/// How long the log may take to have what was appended.
+/// How long the log may take to have what came before requests were counted here.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Key = (WorkspaceId, RunId);
 
 /// Remembers runs. One per process.
 pub struct Runs {
-    known: Mutex<HashMap<Key, History>>,
+    known: Mutex<Known>,
     hasher: RandomState,
     log: Arc<dyn Log>,
     journal: Arc<Journal>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    runs: HashMap<Key, History>,
+    /// Up to where the log must have come before a run of the workspace is read from it: what came later is counted here.
+    since: HashMap<WorkspaceId, Sequence>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,7 +88,7 @@ impl Runs {
         if let Some(run) = self.count(&key, at, input, None) {
             return Ok(run);
         }
-        if !self.journal.wait_applied(self.journal.last(), PATIENCE).await {
+        if !self.journal.wait_applied(self.counted_since(workspace), PATIENCE).await {
             return Err(StoreError::Unavailable("the log is behind the journal".to_owned()));
         }
         let before = self.log.run(workspace, run).await?;
@@ -93,18 +101,24 @@ impl Runs {
         Ok(self.count(&key, at, input, Some(history)).unwrap_or_default())
     }
 
+    fn counted_since(&self, workspace: WorkspaceId) -> Sequence {
+        *self.known().since.entry(workspace).or_insert_with(|| self.journal.last())
+    }
+
     /// Counts a request of a run that is known, or that is now; `None` when it is not.
     fn count(&self, key: &Key, at: Timestamp, input: u64, read: Option<History>) -> Option<Run> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         if let Some(read) = read
-            && !known.contains_key(key)
+            && !known.runs.contains_key(key)
         {
-            if known.len() >= MAX_RUNS {
-                forget(&mut known);
+            if known.runs.len() >= MAX_RUNS {
+                forget(&mut known.runs);
+                let last = self.journal.last();
+                known.since.values_mut().for_each(|since| *since = last);
             }
-            known.insert(key.clone(), read);
+            known.runs.insert(key.clone(), read);
         }
-        let history = known.get_mut(key)?;
+        let history = known.runs.get_mut(key)?;
         let run = Run {
             first: Some(history.first),
             requests: history.requests,
@@ -118,6 +132,10 @@ impl Runs {
         }
         history.inputs.push_back((at, input));
         Some(run)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -229,6 +229,10 @@ impl Ledger {
         if !self.journal.wait_applied(wanted.from, LOG_PATIENCE).await {
             return Err(StoreError::Unavailable("the log is behind the journal".to_owned()));
         }
+        let cut = self.journal.applied();
+        if past::is_new(&*self.log, wanted).await? {
+            return Ok(Past { spent: NanoUsd::ZERO, cut, notified: 0 });
+        }
         // The log takes over nothing meanwhile, so the sum has what is up to the cut, and nothing beyond.
         let _still = self.journal.hold_drain().await;
         let cut = self.journal.applied();

@@ -15,6 +15,24 @@ const DAY: Duration = Duration::from_hours(24);
 /// Rows of a part of an hour are there for at least this long; retention is in days.
 const ROWS_ARE_KEPT: Duration = Duration::from_hours(24);
 
+/// Whether the account is of a session or run of which the log has nothing, as of most whose spend is asked for.
+pub(super) async fn is_new(log: &dyn Log, wanted: &Wanted) -> Result<bool, StoreError> {
+    let workspace = wanted.workspace;
+    let instance = wanted.account.instance.as_deref();
+    let known = match (&wanted.scope, instance) {
+        (Scope::EachSession(_), Some(id)) => match SessionId::parse(id) {
+            Ok(id) => log.session(workspace, &id).await?.is_some(),
+            Err(_) => false,
+        },
+        (Scope::EachRun(_), Some(id)) => match RunId::parse(id) {
+            Ok(id) => log.run(workspace, &id).await?.is_some(),
+            Err(_) => false,
+        },
+        _ => true,
+    };
+    Ok(!known)
+}
+
 /// What the account's exchanges of the window cost, as far as the log has come. `agent` is the external id of the agent
 /// that the scope names, by which roll-ups know it; `now` is about the present.
 pub(super) async fn spent(

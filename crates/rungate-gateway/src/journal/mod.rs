@@ -274,6 +274,10 @@ impl Journal {
 
     /// Waits until the log has taken over `sequence`, at most `patience`. Whether it has.
     pub async fn wait_applied(&self, sequence: Sequence, patience: Duration) -> bool {
+        // Whoever waits makes the drain move smaller groups.
+        if self.applied() >= sequence {
+            return true;
+        }
         let mut applied = self.shared.applied.subscribe();
         self.shared.wanted.notify_one();
         let waiting = applied.wait_for(|applied| *applied >= sequence);

@@ -9,6 +9,7 @@ mod reader;
 mod rebuild;
 mod replay;
 mod rows;
+mod seen;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use self::bodies::check_blocks;
 use self::days::Days;
 pub(crate) use self::days::day_files;
 use self::reader::{Lookup, Reader};
+use self::seen::Seen;
 use self::writer::LogWriter;
 
 /// Readers. A long search takes one of them.
@@ -49,6 +51,7 @@ pub(crate) struct SqliteLog {
     readers: Pool<Reader>,
     applied: Arc<AtomicU64>,
     days: Arc<Days>,
+    seen: Arc<Seen>,
 }
 
 impl SqliteLog {
@@ -57,7 +60,7 @@ impl SqliteLog {
         let days = Arc::new(Days::open(folder.log())?);
         let writer = LogWriter::open(Arc::clone(&days))?;
         let readers = (0..READERS).map(|_| Reader::open(Arc::clone(&days))).collect::<Result<_, _>>()?;
-        let applied = writer.applied();
+        let (applied, seen) = (writer.applied(), writer.seen());
         let locked = Arc::clone(folder);
         let end = move |writer: LogWriter| {
             writer.close();
@@ -68,6 +71,7 @@ impl SqliteLog {
             readers: Pool::new(readers),
             applied,
             days,
+            seen,
         })
     }
 
@@ -150,6 +154,9 @@ impl Log for SqliteLog {
     }
 
     async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError> {
+        if !self.seen.run(workspace, id) {
+            return Ok(None);
+        }
         let id = id.clone();
         self.readers.run(move |reader, _| views::run(reader.views(), workspace, &id)).await
     }
@@ -169,6 +176,9 @@ impl Log for SqliteLog {
     }
 
     async fn session(&self, workspace: WorkspaceId, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        if !self.seen.session(workspace, id) {
+            return Ok(None);
+        }
         let id = id.clone();
         self.readers.run(move |reader, _| views::session(reader.views(), workspace, &id)).await
     }

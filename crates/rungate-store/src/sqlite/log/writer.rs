@@ -21,6 +21,7 @@ use super::days::{Days, Recent};
 use super::rebuild::{self, Scope};
 use super::replay::{self, Replay};
 use super::rows::{self, DayWriter};
+use super::seen::Seen;
 use super::{cells, erase, older, views};
 use crate::record::partition;
 
@@ -33,6 +34,7 @@ pub(crate) struct LogWriter {
     views: Connection,
     open: Recent<DayWriter>,
     applied: Arc<AtomicU64>,
+    seen: Arc<Seen>,
 }
 
 impl LogWriter {
@@ -40,7 +42,8 @@ impl LogWriter {
     pub fn open(days: Arc<Days>) -> Result<Self, StoreError> {
         let views = file::open(&days.views(), migrate::VIEWS, Access::Write).map_err(with_remedy)?;
         let applied = Arc::new(AtomicU64::new(rows::applied(&views)?.0));
-        let mut writer = Self { days, views, open: Recent::new(OPEN_DAYS), applied };
+        let seen = Arc::new(Seen::new());
+        let mut writer = Self { days, views, open: Recent::new(OPEN_DAYS), applied, seen };
         writer.catch_up()?;
         if older::is_there(&writer.views)? {
             writer.move_older()?;
@@ -93,6 +96,11 @@ impl LogWriter {
             }
         }
         older::move_days(&mut self.views, &made)
+    }
+
+    /// Which runs and sessions there may be.
+    pub fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&self.seen)
     }
 
     /// The place up to which everything is applied, for others to read.
@@ -188,6 +196,8 @@ impl LogWriter {
         repeated: &HashSet<Sequence>,
     ) -> Result<(), StoreError> {
         let Some(last) = entries.last().map(|entry| entry.sequence) else { return Ok(()) };
+        self.seen.fill(&self.views)?;
+        self.seen.note(entries);
         views::apply(&mut self.views, entries, repeated)
             .map_err(|error| file::name(&self.days.views(), error))?;
         self.applied.store(last.0, Ordering::Release);
