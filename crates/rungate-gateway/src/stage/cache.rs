@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use rungate_core::activity::Trust;
 use rungate_core::exchange::{CacheUse, Effect};
 use rungate_core::operation::Operation;
 use rungate_core::policy::{Applicable, CacheRuling, CacheScope, CacheTerms, Finding};
@@ -106,11 +107,14 @@ fn key(
 ) -> Key {
     let record = &exchange.record;
     let by_key = Sharing::Key(record.virtual_key_id);
-    let sharing = match terms.scope {
-        CacheScope::Key => by_key,
+    let sharing = match (terms.scope, record.agent.trust) {
+        (CacheScope::Key, _) => by_key,
+        (CacheScope::Agent, Trust::AuthBound | Trust::RegistryVerified) => {
+            record.agent.id.map_or(by_key, Sharing::Agent)
+        }
         // An agent that nobody registered is as good as its key: anybody may say that he is it.
-        CacheScope::Agent => record.agent.id.map_or(by_key, Sharing::Agent),
-        CacheScope::Workspace => Sharing::Workspace,
+        (CacheScope::Agent, _) => by_key,
+        (CacheScope::Workspace, _) => Sharing::Workspace,
     };
     let identity = Identity {
         workspace: record.workspace_id,

@@ -39,7 +39,23 @@ async fn saying_to_be_an_agent_that_nobody_registered_opens_no_cache() {
     let two = posing(stage.new_client(&json!({ "label": "two" })).await);
     assert_eq!(cache(&ask(&one, &body).await), Some("MISS"));
     assert_eq!(cache(&ask(&one, &body).await), Some("HIT"));
+    stage.knows_agent("agt_nobody_0000").await;
+    assert_eq!(cache(&ask(&one, &body).await), Some("HIT"), "remembered, it is the same agent");
     assert_eq!(cache(&ask(&two, &body).await), Some("MISS"));
+}
+
+impl Stage {
+    /// Waits until an agent that was only named is among the agents.
+    async fn knows_agent(&self, external_id: &str) {
+        for _ in 0..200 {
+            let agents = self.server.owner().get("/api/v1/agents").await.text();
+            if agents.contains(external_id) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("{external_id} is not remembered");
+    }
 }
 
 #[tokio::test]
