@@ -5,15 +5,17 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{AGE, CONTENT_TYPE};
 use http::{HeaderValue, Response};
+use rungate_core::code::Code;
 use rungate_core::exchange::Outcome;
 use rungate_core::operation::Operation;
 use rungate_core::usage::{Usage, UsageSource};
 use rungate_llm::meter::Report;
 
-use super::{add_ours, close};
+use super::add_ours;
 use crate::body::{Body, BrokenOff, Source};
 use crate::cache::{Answer, Found};
 use crate::exchange::{Charge, Exchange};
+use crate::refusal::Refusal;
 use crate::stage::govern;
 
 /// Gives it whole, or as the stream that it was. It is recorded before it leaves, at no cost.
@@ -41,7 +43,7 @@ pub async fn replay(mut exchange: Exchange, found: Found, operation: Operation) 
         exchange.fail(refusal.code, &refusal.message);
         let mut response = refusal.respond(operation.dialect(), exchange.record.id);
         add_ours(response.headers_mut(), &exchange, false);
-        return close(exchange, Outcome::Refused, refusal.code.status(), operation, response).await;
+        return recorded(exchange, Outcome::Refused, operation, response).await;
     }
     let body = if is_stream {
         Body::Streamed(Box::new(Replay { found: found.clone(), next: 0 }))
@@ -55,7 +57,25 @@ pub async fn replay(mut exchange: Exchange, found: Found, operation: Operation) 
     }
     headers.insert(AGE, HeaderValue::from(found.age.as_secs()));
     add_ours(headers, &exchange, false);
-    close(exchange, Outcome::Succeeded, 200, operation, response).await
+    recorded(exchange, Outcome::Succeeded, operation, response).await
+}
+
+/// The answer, once its outcome is recorded. Where that is impossible now, the client may come again: nothing was spent.
+async fn recorded(
+    exchange: Exchange,
+    outcome: Outcome,
+    operation: Operation,
+    response: Response<Body>,
+) -> Response<Body> {
+    let id = exchange.record.id;
+    match exchange.close(outcome, response.status().as_u16()).await {
+        Ok(()) => response,
+        Err(error) => {
+            tracing::warn!(exchange = %id, %error, "a kept answer is withheld: nothing can be recorded");
+            let message = "The exchange cannot be recorded now; nothing was sent.";
+            Refusal::new(Code::JournalUnavailable, message).respond(operation.dialect(), id)
+        }
+    }
 }
 
 /// A kept stream, piece by piece as it came.

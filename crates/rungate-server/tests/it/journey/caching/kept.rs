@@ -192,3 +192,40 @@ async fn a_restart_forgets_what_was_kept() {
     assert_eq!((&row["cache"], &row["costNanoUsd"]), (&json!("hit"), &json!("0")), "answered, so in the log");
     stage.audit().await;
 }
+
+#[tokio::test]
+async fn a_kept_answer_that_cannot_be_recorded_is_not_given() {
+    let options = ServerOptions::default()
+        .env("RUNGATE_JOURNAL_MAX_BYTES", "16MiB")
+        .env("RUNGATE_JOURNAL_SEGMENT_BYTES", "4MiB")
+        .in_folder();
+    let stage = Stage::set_with(options).await;
+    stage.policy("caching", json!({})).await;
+    let client = stage.tenant.client();
+    let mut body = chat("gpt-4o-mini");
+    body["messages"][0]["content"] = json!("x".repeat(256 << 10));
+    stage.row_of(&ask(&client, &body).await).await;
+    // Another process holds the write lock: the log takes nothing over, until the journal is full.
+    let held = rusqlite::Connection::open(stage.server.data().join("log").join("views.db")).unwrap();
+    held.execute_batch("begin immediate").unwrap();
+    let mut given = Vec::new();
+    let refused = loop {
+        let answer = client.post("/v1/chat/completions", &body).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert_eq!(cache(&answer), Some("HIT"));
+        given.push(answer);
+        assert!(given.len() < 400, "the journal has no bound");
+    };
+    assert_eq!((refused.status.as_u16(), refused.error_code().as_str()), (503, "journal_unavailable"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    held.execute_batch("rollback").unwrap();
+    drop(held);
+    for answer in &given {
+        assert_eq!(stage.row_of(answer).await["cache"], "hit");
+    }
+    assert_eq!(cache(&ask(&client, &body).await), Some("HIT"));
+    assert_eq!(stage.upstream().await, 1);
+    stage.audit().await;
+}
