@@ -107,14 +107,12 @@ fn key(
 ) -> Key {
     let record = &exchange.record;
     let by_key = Sharing::Key(record.virtual_key_id);
-    let sharing = match (terms.scope, record.agent.trust) {
-        (CacheScope::Key, _) => by_key,
-        (CacheScope::Agent, Trust::AuthBound | Trust::RegistryVerified) => {
-            record.agent.id.map_or(by_key, Sharing::Agent)
-        }
-        // An agent that nobody registered is as good as its key: anybody may say that he is it.
-        (CacheScope::Agent, _) => by_key,
-        (CacheScope::Workspace, _) => Sharing::Workspace,
+    // An agent that nobody registered is as good as its key: anybody may say that he is it.
+    let is_sure = matches!(record.agent.trust, Trust::AuthBound | Trust::RegistryVerified);
+    let sharing = match terms.scope {
+        CacheScope::Key => by_key,
+        CacheScope::Agent => record.agent.id.filter(|_| is_sure).map_or(by_key, Sharing::Agent),
+        CacheScope::Workspace => Sharing::Workspace,
     };
     let identity = Identity {
         workspace: record.workspace_id,
