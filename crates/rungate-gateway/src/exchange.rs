@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rungate_core::activity::CacheWish;
 use rungate_core::budget::Reservation;
 use rungate_core::code::Code;
 use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence};
@@ -15,6 +16,7 @@ use rungate_llm::meter::Report;
 
 use crate::arrival::Arrival;
 use crate::budget::Ledger;
+use crate::cache::Ticket;
 use crate::capture::Capture;
 use crate::directory::WorkspaceEntry;
 use crate::journal::{Journal, JournalError};
@@ -60,6 +62,10 @@ pub struct Exchange {
     /// How the tightest rate limit stands.
     pub standing: Option<Standing>,
     admission: Option<Admission>,
+    /// What its request says of caching.
+    pub cache_wish: CacheWish,
+    /// The right to leave its answer in the cache.
+    pub ticket: Option<Box<Ticket>>,
     is_free: bool,
     is_dispatched: bool,
     is_closed: bool,
@@ -97,6 +103,8 @@ impl Exchange {
             held: None,
             standing: None,
             admission: None,
+            cache_wish: CacheWish::default(),
+            ticket: None,
             is_free: false,
             is_dispatched: false,
             is_closed: false,

@@ -5,6 +5,7 @@
 pub mod arrival;
 pub mod body;
 pub mod budget;
+pub mod cache;
 pub mod capture;
 pub mod credential;
 pub mod directory;

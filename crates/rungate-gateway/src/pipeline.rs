@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
+use rungate_core::activity::CacheWish;
 use rungate_core::activity::headers::Headers;
 use rungate_core::code::Code;
 use rungate_core::exchange::ExchangeRecord;
@@ -18,6 +19,7 @@ use rungate_llm::request;
 
 use crate::arrival::Arrival;
 use crate::body::Body;
+use crate::cache::{Cache, Found};
 use crate::capture::Capture;
 use crate::directory::{Directories, KeyEntry};
 use crate::exchange::{Exchange, Keeper};
@@ -29,7 +31,7 @@ use crate::route::{Call, Route};
 use crate::runs::Runs;
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
-use crate::stage::{admit, dispatch, govern, identify, parse, read, relay, reserve};
+use crate::stage::{admit, cache, dispatch, govern, identify, parse, read, relay, reserve};
 use crate::upstream::Client;
 use crate::{models, routing, stored};
 
@@ -49,6 +51,8 @@ pub struct Pipeline {
     pub memory: MemoryPool,
     /// Counts for rate limits.
     pub limiter: Limiter,
+    /// Answers that are kept for equal requests.
+    pub cache: Arc<Cache>,
     /// Remembers what runs have done.
     pub runs: Runs,
     /// Remembers agents that nobody registered.
@@ -111,7 +115,8 @@ impl Pipeline {
         let mut exchange = self.begin(arrival, &call, &key, parts);
         match self.prepared(&mut exchange, &call, &key, parts, &mut body).await {
             // On the heap, as below: every future around one that is awaited in place holds it twice, and copies it.
-            Ok(prepared) => Box::pin(self.sent(exchange, prepared)).await,
+            Ok(Ready::ToSend(prepared)) => Box::pin(self.sent(exchange, *prepared)).await,
+            Ok(Ready::Kept(found)) => Box::pin(relay::replay(exchange, found, call.operation)).await,
             Err(refusal) if refusal.code == Code::ClientClosed => {
                 // Not refused by us: the guard records that the client left. Nobody reads the answer.
                 drop(exchange);
@@ -132,7 +137,7 @@ impl Pipeline {
         key: &KeyEntry,
         parts: &Parts,
         body: &mut B,
-    ) -> Result<Prepared, Refusal>
+    ) -> Result<Ready, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -158,15 +163,23 @@ impl Pipeline {
         let query = parts.uri.query();
         let mut outgoing = dispatch::prepare(exchange, &parsed, &candidate, path_id, &parts.headers, query)?;
         let permit = if call.operation.is_free() {
+            if exchange.cache_wish.asks() {
+                exchange.warn("cache_disabled");
+            }
             reserve::Permit::free(&admitted)
         } else {
-            Box::pin(self.govern(&admitted, exchange, key, &parsed, &candidate, &mut outgoing)).await?
+            let governed = self.govern(&admitted, exchange, key, &parsed, &candidate, &mut outgoing);
+            match Box::pin(governed).await? {
+                Governed::Permitted(permit) => permit,
+                Governed::Kept(found) => return Ok(Ready::Kept(found)),
+            }
         };
         exchange.open().await.map_err(|error| {
             tracing::warn!(%error, "request refused: nothing can be recorded");
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
         })?;
-        Ok(Prepared { permit, parsed, candidate, outgoing, room: received.room })
+        let room = received.room;
+        Ok(Ready::ToSend(Box::new(Prepared { permit, parsed, candidate, outgoing, room })))
     }
 
     /// Everything that depends on what others have done: policies, rate limits, budgets.
@@ -178,7 +191,7 @@ impl Pipeline {
         parsed: &Parsed,
         candidate: &routing::Candidate,
         outgoing: &mut Outgoing,
-    ) -> Result<reserve::Permit, Refusal> {
+    ) -> Result<Governed, Refusal> {
         let policies = govern::applicable(exchange, key)?;
         let is_bounded = !(policies.is_empty() && key.workspace.budgets.is_empty());
         let bound = is_bounded
@@ -187,8 +200,13 @@ impl Pipeline {
         let caps = govern::judge(exchange, policies, &self.runs, parsed, candidate, known).await?;
         let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
         govern::rate(exchange, policies, &self.limiter, key.key.id(), tokens)?;
+        let found = cache::look(&self.cache, exchange, policies, parsed, candidate, outgoing, caps);
+        if let Some(found) = found {
+            return Ok(Governed::Kept(found));
+        }
         let asked = reserve::Asked { key, candidate, bound, caps };
-        reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await
+        let permit = reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await?;
+        Ok(Governed::Permitted(permit))
     }
 
     /// Everything after the opening.
@@ -257,12 +275,9 @@ impl Pipeline {
     fn attribute(&self, exchange: &mut Exchange, key: &KeyEntry, parts: &Parts) -> Result<(), Refusal> {
         let mut headers = identify::attribution(&parts.headers)?;
         let caller = identify::agent(key, &mut headers)?;
-        let Headers { attribution, wants_cache, omit_request, omit_response, warnings, .. } = headers;
+        let Headers { attribution, cache, omit_request, omit_response, warnings, .. } = headers;
         for warning in warnings {
             exchange.warn(warning);
-        }
-        if wants_cache {
-            exchange.warn("cache_disabled");
         }
         if caller.is_new {
             self.registrar.leave(NewAgent {
@@ -276,8 +291,23 @@ impl Pipeline {
         exchange.capture.mode = exchange.capture.mode.stricter(govern::bodies(exchange, key));
         exchange.capture.omit_request = omit_request;
         exchange.capture.omit_response = omit_response;
+        exchange.cache_wish = CacheWish { control: identify::cache_control(&parts.headers), ..cache };
         Ok(())
     }
+}
+
+/// What comes next.
+enum Ready {
+    /// It goes to the provider.
+    ToSend(Box<Prepared>),
+    /// Nothing is sent: an equal request's answer is kept.
+    Kept(Found),
+}
+
+/// What came of policies, limits, cache and budgets.
+enum Governed {
+    Permitted(reserve::Permit),
+    Kept(Found),
 }
 
 /// Ready to be sent: the opening is in the journal.

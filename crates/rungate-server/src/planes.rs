@@ -94,6 +94,7 @@ pub fn assemble(
         client: services.client.clone(),
         memory,
         limiter: Limiter::new(LIMITER_BYTES),
+        cache: Arc::clone(&services.cache),
         runs: Runs::new(Arc::clone(&services.log), Arc::clone(&services.journal)),
         registrar,
         retries: settings.retries,

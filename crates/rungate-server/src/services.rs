@@ -6,6 +6,7 @@ use rungate_core::keyring::Keyring;
 use rungate_core::ports::{Catalog, Clock, Entropy, Log};
 use rungate_core::secret::TokenHasher;
 use rungate_gateway::budget::Ledger;
+use rungate_gateway::cache::Cache;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
@@ -25,6 +26,8 @@ pub struct Services {
     pub ledger: Arc<Ledger>,
     /// What the log has not taken over yet.
     pub journal: Arc<Journal>,
+    /// Answers that are kept for equal requests.
+    pub cache: Arc<Cache>,
     /// Models and prices.
     pub prices: Arc<Prices>,
     /// Where tenants' addresses may lead.

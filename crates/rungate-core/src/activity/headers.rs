@@ -3,7 +3,7 @@
 //! One table maps all spellings (`Alephant-X`, `X-Alephant-X`, `Rungate-X`, some of `Helicone-X`) to one meaning. These
 //! headers are opt-in to this product, so a malformed one is an error that names it; it is never dropped silently.
 
-use crate::activity::{Attribution, StepKind, StepSource};
+use crate::activity::{Attribution, CacheWish, StepKind, StepSource};
 use crate::code::Code;
 use crate::id::{AgentRef, CallerId, IdError, RunId, SessionId, TraceId, UserId};
 
@@ -16,8 +16,8 @@ pub struct Headers {
     pub agent: Option<AgentRef>,
     /// The agent's name as given.
     pub agent_name: Option<String>,
-    /// Whether any caching was asked for.
-    pub wants_cache: bool,
+    /// What was said of caching.
+    pub cache: CacheWish,
     /// The request's body is not to be kept.
     pub omit_request: bool,
     /// The answer's body is not to be kept.
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         self.properties(&mut headers)?;
         self.identity(&mut headers)?;
         self.step(&mut headers)?;
-        self.cache(&mut headers)?;
+        headers.cache = self.cache()?;
         headers.omit_request = self.flag(Field::OmitRequest);
         headers.omit_response = self.flag(Field::OmitResponse);
         if let Some(value) = self.traceparent {
@@ -316,35 +316,39 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn cache(&self, headers: &mut Headers) -> Result<(), HeaderError> {
-        for field in [Field::CacheEnabled, Field::CacheRead, Field::CacheSave] {
-            match self.sent(field).map(|sent| (sent, sent.value)) {
-                None | Some((_, "false")) => {}
-                Some((_, "true")) => headers.wants_cache = true,
-                Some((sent, _)) => return Err(invalid(sent.name, "must be true or false")),
-            }
-        }
+    fn cache(&self) -> Result<CacheWish, HeaderError> {
+        let switch = |field| match self.sent(field).map(|sent| (sent, sent.value)) {
+            None => Ok(None),
+            Some((_, "true")) => Ok(Some(true)),
+            Some((_, "false")) => Ok(Some(false)),
+            Some((sent, _)) => Err(invalid(sent.name, "must be true or false")),
+        };
+        let mut wish = CacheWish {
+            enabled: switch(Field::CacheEnabled)?,
+            read: switch(Field::CacheRead)?,
+            save: switch(Field::CacheSave)?,
+            ..CacheWish::default()
+        };
         if let Some(sent) = self.sent(Field::CacheControl) {
-            let is_age = |directive: &str| {
-                let seconds =
-                    directive.strip_prefix("max-age=").or_else(|| directive.strip_prefix("s-maxage="));
-                seconds.and_then(decimal).is_some_and(|seconds| seconds <= 31_536_000)
-            };
-            if !sent.value.split(',').all(|directive| is_age(directive.trim())) {
+            wish.max_age = shortest_age(sent.value);
+            if wish.max_age.is_none() {
                 return Err(invalid(sent.name, "must be max-age= or s-maxage= with 0 to 31536000 seconds"));
             }
         }
-        if let Some(sent) = self.sent(Field::CacheBucketMaxSize)
-            && !decimal(sent.value).is_some_and(|size| (1..=20).contains(&size))
-        {
-            return Err(invalid(sent.name, "must be a number from 1 to 20"));
+        if let Some(sent) = self.sent(Field::CacheBucketMaxSize) {
+            let size = decimal(sent.value).and_then(|size| u8::try_from(size).ok());
+            wish.bucket = size.filter(|size| (1..=20).contains(size));
+            if wish.bucket.is_none() {
+                return Err(invalid(sent.name, "must be a number from 1 to 20"));
+            }
         }
-        if let Some(sent) = self.sent(Field::CacheSeed)
-            && !(sent.value.len() <= 128 && sent.value.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            return Err(invalid(sent.name, "must be 1 to 128 visible ASCII characters"));
+        if let Some(sent) = self.sent(Field::CacheSeed) {
+            if sent.value.len() > 128 || !sent.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(invalid(sent.name, "must be 1 to 128 visible ASCII characters"));
+            }
+            wish.seed = Some(sent.value.to_owned());
         }
-        Ok(())
+        Ok(wish)
     }
 
     fn sent(&self, field: Field) -> Option<Sent<'a>> {
@@ -401,6 +405,16 @@ fn decimal(text: &str) -> Option<u64> {
         return None;
     }
     text.parse().ok()
+}
+
+/// The shortest of the ages in `max-age=1, s-maxage=2`; `None` where anything else stands in it, or more than a year.
+fn shortest_age(value: &str) -> Option<u64> {
+    let mut shortest = u64::MAX;
+    for directive in value.split(',').map(str::trim) {
+        let seconds = directive.strip_prefix("max-age=").or_else(|| directive.strip_prefix("s-maxage="))?;
+        shortest = shortest.min(decimal(seconds).filter(|seconds| *seconds <= 31_536_000)?);
+    }
+    Some(shortest)
 }
 
 fn invalid(header: &str, rule: &str) -> HeaderError {
@@ -489,7 +503,23 @@ mod tests {
         ] {
             assert_eq!(code(&[(name, value)]), Code::InvalidHeader, "{name}: {value}");
         }
-        assert!(from(&[("helicone-cache-enabled", "true")]).unwrap().wants_cache);
+        assert!(from(&[("helicone-cache-enabled", "true")]).unwrap().cache.asks());
+        let headers = from(&[
+            ("alephant-cache-read", "false"),
+            ("alephant-cache-control", "s-maxage=60, max-age=5"),
+            ("helicone-cache-bucket-max-size", "20"),
+            ("rungate-cache-seed", "s-1"),
+        ])
+        .unwrap();
+        let wish = CacheWish {
+            read: Some(false),
+            max_age: Some(5),
+            bucket: Some(20),
+            seed: Some("s-1".to_owned()),
+            ..CacheWish::default()
+        };
+        assert_eq!(headers.cache, wish);
+        assert!(!wish.asks());
     }
 
     #[test]

@@ -63,6 +63,8 @@ fn record(json: &mut Object<'_>, record: &ExchangeRecord) -> Written {
         cost_status,
         reserved,
         price_snapshot_id,
+        cache,
+        cache_saved,
         latency_ms,
         ttft_ms,
         overhead_us,
@@ -108,6 +110,8 @@ fn record(json: &mut Object<'_>, record: &ExchangeRecord) -> Written {
     json.value("costStatus", cost_status)?;
     json.some("reserved", reserved.as_ref())?;
     json.some_text("priceSnapshotId", price_snapshot_id.as_deref())?;
+    json.some_word("cache", cache.map(|cache| cache.as_str()));
+    json.some("cacheSaved", cache_saved.as_ref())?;
     json.some("latencyMs", latency_ms.as_ref())?;
     json.some("ttftMs", ttft_ms.as_ref())?;
     json.some("overheadUs", overhead_us.as_ref())?;

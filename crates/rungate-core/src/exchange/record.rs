@@ -64,6 +64,29 @@ pub enum CostStatus {
     Unknown,
 }
 
+/// What came of caching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheUse {
+    /// A kept answer was given: nothing went upstream.
+    Hit,
+    /// There was none that could be given.
+    Miss,
+    /// Caching is on, and this request takes no part in it: it says so, or its answer cannot stand for another.
+    Bypass,
+}
+
+impl CacheUse {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
 /// The agent of an exchange, as known when it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -255,6 +278,13 @@ pub struct ExchangeRecord {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub price_snapshot_id: Option<String>,
 
+    /// What came of caching; absent where nobody asked for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cache: Option<CacheUse>,
+    /// What the kept answer cost when it was made, and this exchange did not; `None` where that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cache_saved: Option<NanoUsd>,
+
     /// From the first byte in to the end.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub latency_ms: Option<u64>,
@@ -325,6 +355,8 @@ impl ExchangeRecord {
             cost_status: CostStatus::Pending,
             reserved: None,
             price_snapshot_id: None,
+            cache: None,
+            cache_saved: None,
             latency_ms: None,
             ttft_ms: None,
             overhead_us: None,

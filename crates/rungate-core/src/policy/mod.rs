@@ -29,7 +29,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub use caching::{CacheScope, Caching};
+pub use caching::{CacheRuling, CacheScope, CacheTerms, Caching};
 pub use config::ConfigError;
 pub use content_filter::{ContentFilter, FilterAction, FilterOn};
 pub use detect::{Detector, detectors};

@@ -198,6 +198,16 @@ impl Outgoing {
         &self.body
     }
 
+    /// Where it goes.
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The headers that it goes with.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Lowers the limit on the output of each answer to `most`.
     pub fn limit_output(&mut self, candidate: &Candidate, most: u64) {
         let provider = candidate.access.provider;

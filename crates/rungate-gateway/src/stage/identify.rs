@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use rungate_core::activity::Trust;
 use rungate_core::activity::headers::{self, Headers};
+use rungate_core::activity::{CacheControl, Trust};
 use rungate_core::agent::{Agent, AgentSource, AgentStatus, SelfReportedAgents};
 use rungate_core::code::Code;
 use rungate_core::exchange::AgentStamp;
@@ -66,6 +66,12 @@ pub fn attribution(headers: &HeaderMap) -> Result<Headers, Refusal> {
         let message = format!("{}: {}", error.header, error.rule);
         Refusal::new(error.code, message).param(error.header)
     })
+}
+
+/// What the client says of kept answers in HTTP's own words.
+pub fn cache_control(headers: &HeaderMap) -> CacheControl {
+    let values = headers.get_all(http::header::CACHE_CONTROL).iter();
+    CacheControl::read(values.filter_map(|value| value.to_str().ok()))
 }
 
 /// The agent that a key stands for when no header says anything: the one it is bound to, else the key itself.

@@ -1,6 +1,7 @@
 //! The stages of one exchange, in order. Each consumes what the stage before it returned.
 
 pub mod admit;
+pub mod cache;
 pub mod dispatch;
 pub mod govern;
 pub mod identify;

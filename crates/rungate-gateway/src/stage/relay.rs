@@ -4,6 +4,7 @@
 //! outcome is recorded, so that no client holds a complete answer that the log does not know.
 
 mod error;
+mod replay;
 mod stream;
 mod whole;
 
@@ -13,6 +14,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use rungate_core::code::Code;
+use rungate_core::exchange::CacheUse;
 use rungate_core::operation::Operation;
 use rungate_core::time::Timestamp;
 use rungate_llm::bridge::AnswerContext;
@@ -26,6 +28,8 @@ use crate::routing::Candidate;
 use crate::stage::dispatch::Failure;
 use crate::stage::parse::Parsed;
 use crate::upstream::{Timeouts, headers};
+
+pub use replay::replay;
 
 /// What relaying needs to know besides the answer itself.
 pub struct Plan {
@@ -156,6 +160,9 @@ pub fn add_ours(headers: &mut HeaderMap, exchange: &Exchange, with_cost: bool) {
     }
     if let Some(cost) = record.cost.filter(|_| with_cost) {
         add("rungate-cost-nano-usd", &cost.nanos().to_string());
+    }
+    if let Some(cache) = record.cache {
+        add("rungate-cache", if cache == CacheUse::Hit { "HIT" } else { "MISS" });
     }
     if let Some(trace) = &record.attribution.trace_id {
         add("alephant-trace-id", trace.as_str());

@@ -75,7 +75,8 @@ pub async fn reserve(
         exchange.hold(reservation, None);
         return Ok(Permit(()));
     };
-    let mut limit = capped(&bound, caps)?;
+    let allowed = capped(&bound, caps)?;
+    let mut limit = allowed;
     let is_counted = covering().next().is_some();
     for _ in 0..TRIES {
         let amount = bound.cost_at(limit).unwrap_or(NanoUsd::MAX);
@@ -83,6 +84,10 @@ pub async fn reserve(
         let denied = match ledger.reserve(&spender, &external_id, held).await {
             Ok(reservation) => {
                 exchange.hold(reservation, is_counted.then_some(amount));
+                if limit != allowed {
+                    // A shorter answer than equal requests may get from now on.
+                    exchange.ticket = None;
+                }
                 if let Some(limit) = limit {
                     lower(exchange, candidate, outgoing, bound.asked_output(), limit);
                 }

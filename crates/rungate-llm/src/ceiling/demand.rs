@@ -162,6 +162,12 @@ impl Demand {
         self.limits.plain.into_iter().chain(self.limits.completion).max()
     }
 
+    /// Whether everything that is asked for stands in the body, and the provider does nothing but answer: it runs no tools, reads
+    /// no files and goes on with nothing that it keeps.
+    pub const fn is_self_contained(&self) -> bool {
+        self.unbounded.is_none() && self.parts.opaque.is_none()
+    }
+
     /// The same with no output limit above `most` for each answer, as
     /// [`lower_output_limit`](crate::request::lower_output_limit) makes the body.
     pub fn lowered_to(&self, most: u64) -> Self {

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use rungate_core::ports::{Clock, Entropy};
 use rungate_core::secret::Secret;
 use rungate_gateway::budget::{Event, Ledger};
+use rungate_gateway::cache::Cache;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
@@ -106,7 +107,9 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices), Arc::clone(&ledger)));
     directories.refresh(&*stores.catalog).await?;
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
-    let telemetry = Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone()));
+    let cache = usize::try_from(config.limits.cache_bytes.bytes()).unwrap_or(usize::MAX);
+    let cache = Arc::new(Cache::new(cache));
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&journal), memory.clone(), Arc::clone(&cache)));
     let outbox = Outbox::new(
         Arc::clone(&stores.catalog),
         Arc::clone(&clock),
@@ -123,6 +126,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             directories,
             ledger,
             journal,
+            cache,
             prices,
             egress,
             client,

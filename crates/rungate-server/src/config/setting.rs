@@ -267,7 +267,9 @@ impl<const MIN: u64> Setting for Size<MIN> {
     }
 
     fn show(&self) -> Option<String> {
-        let (name, unit) = UNITS.into_iter().find(|(_, unit)| self.0.is_multiple_of(*unit))?;
+        // Zero has no unit of its own.
+        let fits = |unit: u64| unit == 1 || (self.0 >= unit && self.0.is_multiple_of(unit));
+        let (name, unit) = UNITS.into_iter().find(|(_, unit)| fits(*unit))?;
         let number = self.0 / unit;
         Some(if name.is_empty() { number.to_string() } else { quoted(&format!("{number}{name}")) })
     }

@@ -19,6 +19,7 @@ use rungate_core::ports::{Clock, Entropy, Write};
 use rungate_core::secret::{SealingKey, TokenHasher};
 use rungate_core::time::Timestamp;
 use rungate_gateway::budget::Ledger;
+use rungate_gateway::cache::Cache;
 use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
@@ -235,6 +236,7 @@ impl World {
             directories: Arc::new(directories),
             ledger,
             journal,
+            cache: Arc::new(Cache::new(0)),
             prices,
             client: Client::new(Arc::clone(&egress), TIMEOUTS).unwrap(),
             egress,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::activity::{StepKind, StepSource, Trust};
 use crate::code::Code;
-use crate::exchange::{CostStatus, Effect, Mode, Outcome};
+use crate::exchange::{CacheUse, CostStatus, Effect, Mode, Outcome};
 use crate::id::{
     AgentId, CallerId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId,
     UserId, VirtualKeyId, WorkspaceId,
@@ -150,6 +150,8 @@ impl Dice {
         record.cost_status = CostStatus::Final;
         record.reserved = self.some(NanoUsd::from_nanos(i64::MAX));
         record.price_snapshot_id = self.some_text();
+        record.cache = self.some(CacheUse::Bypass);
+        record.cache_saved = self.some(NanoUsd::from_nanos(18_750));
         record.latency_ms = self.some(u64::MAX);
         record.ttft_ms = self.some(0);
         record.overhead_us = self.some(77);

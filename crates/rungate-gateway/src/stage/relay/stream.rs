@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONTENT_TYPE;
 use http::response::Parts;
+use http::{HeaderValue, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use rungate_core::code::Code;
@@ -22,9 +23,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Plan, head as head_of};
 use crate::body::{Body, BrokenOff, Source};
+use crate::cache::Gathering;
 use crate::capture::Gathered;
 use crate::exchange::{Charge, Exchange};
 use crate::refusal::Refusal;
+use crate::stage::cache;
 
 /// A provider that does not end its body this soon after its last event loses its connection.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
@@ -53,6 +56,8 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
         status: head.status.as_u16(),
         meter: Meter::new(plan.candidate.serving.operation),
         gathered: Gathered::new(&exchange.capture, plan.pool.clone()),
+        gathering: cache::gather(&exchange, &plan.pool),
+        content_type: head.headers.get(CONTENT_TYPE).filter(|_| exchange.ticket.is_some()).cloned(),
         exchange: Some(exchange),
         upstream: body,
         mode,
@@ -100,6 +105,9 @@ struct Relay {
     mode: Mode,
     meter: Meter,
     gathered: Gathered,
+    /// What may be kept for equal requests, and its content type.
+    gathering: Option<Gathering>,
+    content_type: Option<HeaderValue>,
     out: VecDeque<Bytes>,
     /// Sent when the outcome is recorded.
     last: Option<Bytes>,
@@ -285,6 +293,9 @@ impl Relay {
         }
         self.sent_bytes += bytes.len() as u64;
         self.gathered.add(&bytes);
+        if let Some(gathering) = &mut self.gathering {
+            gathering.add(&bytes);
+        }
         self.out.push_back(bytes);
     }
 
@@ -297,10 +308,17 @@ impl Relay {
         if let Some(last) = &last {
             self.sent_bytes += last.len() as u64;
             self.gathered.add(last);
+            if let Some(gathering) = &mut self.gathering {
+                gathering.add(last);
+            }
         }
         self.last = last;
         self.ended_well = outcome == Outcome::Succeeded;
-        let Some(exchange) = self.settled() else { return };
+        let Some(mut exchange) = self.settled() else { return };
+        if self.ended_well {
+            let (gathering, content_type) = (self.gathering.take(), self.content_type.take());
+            cache::keep_stream(&mut exchange, gathering, content_type, self.meter.report());
+        }
         let status = self.status;
         self.state = State::Closing(Box::pin(async move {
             let id = exchange.record.id;

@@ -17,7 +17,7 @@ use crate::exchange::{Charge, Exchange};
 use crate::memory::Room;
 use crate::refusal::Refusal;
 use crate::stage::dispatch::Failure;
-use crate::stage::govern;
+use crate::stage::{cache, govern};
 
 /// Relays a success.
 pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incoming) -> Response<Body> {
@@ -44,11 +44,19 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
     };
     let (bytes, refusal) = match govern::filter_answer(&mut exchange, content_type, &bytes) {
         Ok(None) => (bytes, None),
-        Ok(Some(filtered)) => (Bytes::from(filtered), None),
+        Ok(Some(filtered)) => {
+            // Others may get it as it was made, and this is not what is kept.
+            exchange.ticket = None;
+            (Bytes::from(filtered), None)
+        }
         Err(refusal) => (Bytes::new(), Some(refusal)),
     };
     exchange.record.stream = false;
     exchange.settle(Charge::AsReported, meter.report());
+    if refusal.is_none() {
+        let content_type = head.headers.get(CONTENT_TYPE);
+        cache::keep_whole(&mut exchange, &bytes, content_type, plan.operation, meter.report());
+    }
     exchange.keep_response(&bytes, false);
     exchange.record.response_bytes = bytes.len() as u64;
     if exchange.record.usage_source == rungate_core::usage::UsageSource::Estimated {

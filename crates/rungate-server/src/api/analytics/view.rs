@@ -135,7 +135,7 @@ struct OlderNames {
     entity_id: Option<Uuid>,
     entity_name: Option<String>,
     country_code: Option<String>,
-    /// Always false in this version.
+    /// Whether caching was asked for, by a policy or a header.
     cache_enabled: bool,
     /// Both bodies together.
     size_bytes: u64,
@@ -195,7 +195,7 @@ impl From<&ExchangeRecord> for OlderNames {
             entity_id,
             entity_name,
             country_code: record.country.clone(),
-            cache_enabled: false,
+            cache_enabled: record.cache.is_some(),
             size_bytes: record.request_bytes + record.response_bytes,
             alephant_agent_id: agent.external_id.clone(),
             alephant_agent_name: agent.name.clone(),

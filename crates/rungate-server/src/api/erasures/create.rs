@@ -82,7 +82,7 @@ impl From<Erased> for ErasureView {
 }
 
 /// Erase the bodies, previews and error texts of a user's, a session's or a run's requests. The requests stay, with
-/// their ids, counts and costs. Backups that were taken before keep what they have.
+/// their ids, counts and costs. Answers that the workspace keeps for equal requests are let go. Backups that were taken before keep what they have.
 #[utoipa::path(post, path = "/api/v1/erasures", tag = "Requests", request_body = CreateErasure,
     responses((status = 200, body = Envelope<ErasureView>)))]
 pub async fn create(
@@ -101,6 +101,8 @@ pub async fn create(
     tokio::task::spawn_blocking(move || journal.retire()).await.map_err(|error| {
         ApiError::new(Code::InternalError, format!("the journal was not cleared: {error}"))
     })?;
+    // Nobody knows any more whose a kept answer is.
+    services.cache.forget(caller.workspace);
     tracing::info!(workspace = %caller.workspace, requests = erased.exchanges, bodies = erased.bodies, "erased");
     Ok(ok(ErasureView::from(erased)))
 }

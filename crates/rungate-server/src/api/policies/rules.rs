@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::services::Services;
 
 /// Types that are documented and decide nothing yet.
-const LATER_TYPES: [&str; 3] = ["routing", "caching", "action"];
+const LATER_TYPES: [&str; 2] = ["routing", "action"];
 /// The same of fields of `logging`.
 const LATER_LOGGING: [&str; 2] = ["retentionDays", "bodyRetentionDays"];
 

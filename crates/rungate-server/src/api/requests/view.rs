@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rungate_core::activity::{Attribution, Step, StepKind, StepSource, Trust};
 use rungate_core::code::Code;
-use rungate_core::exchange::{AgentStamp, Attempt, CostStatus, Decision, Effect, Outcome};
+use rungate_core::exchange::{AgentStamp, Attempt, CacheUse, CostStatus, Decision, Effect, Outcome};
 use rungate_core::id::{
     AgentId, CallerId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId,
     UserId, VirtualKeyId,
@@ -16,7 +16,7 @@ use rungate_core::ports::Row;
 use rungate_core::time::Timestamp;
 use rungate_core::usage::{Usage, UsageSource};
 use serde::Serialize;
-use serde_json::{Number, Value};
+use serde_json::Number;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -131,7 +131,7 @@ pub struct RequestView {
     pub reserved_nano_usd: Option<String>,
     /// The price list that the cost was taken from.
     pub price_snapshot_id: Option<String>,
-    /// Always null in this version.
+    /// What the kept answer cost when it was made; null where none was given, or its cost is not known.
     pub cache_saved_nano_usd: Option<String>,
 
     /// From the first byte in to the end.
@@ -144,9 +144,9 @@ pub struct RequestView {
     pub request_bytes: u64,
     /// Size of the answer's body.
     pub response_bytes: u64,
-    /// Always null in this version.
-    #[schema(value_type = Option<Object>)]
-    pub cache: Option<Value>,
+    /// What came of caching: `hit`, `miss` or `bypass`; null where nobody asked for it.
+    #[schema(value_type = Option<String>)]
+    pub cache: Option<CacheUse>,
     /// What policies said.
     pub decisions: Vec<DecisionView>,
     /// Searchable properties.
@@ -344,13 +344,13 @@ impl From<Row> for RequestView {
             cost_status: record.cost_status,
             reserved_nano_usd: record.reserved.map(|reserved| reserved.nanos().to_string()),
             price_snapshot_id: record.price_snapshot_id,
-            cache_saved_nano_usd: None,
+            cache_saved_nano_usd: record.cache_saved.map(|saved| saved.nanos().to_string()),
             latency_ms: record.latency_ms,
             ttft_ms: record.ttft_ms,
             overhead_ms: record.overhead_us.and_then(milliseconds),
             request_bytes: record.request_bytes,
             response_bytes: record.response_bytes,
-            cache: None,
+            cache: record.cache,
             decisions: record.decisions.into_iter().map(DecisionView::from).collect(),
             properties,
             client_ip: record.client_ip,

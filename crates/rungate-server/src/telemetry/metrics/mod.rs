@@ -1,6 +1,7 @@
 //! Metrics, one group per file and one line in [`Telemetry::new`]. Labels come from closed lists only, so that no client
 //! can make a new series.
 
+mod cache;
 mod exchange;
 mod http;
 mod process;
@@ -14,6 +15,7 @@ use ::http::StatusCode;
 use prometheus_client::registry::Registry;
 use rungate_core::code::Code;
 use rungate_core::exchange::ExchangeRecord;
+use rungate_gateway::cache::Cache;
 use rungate_gateway::journal::Journal;
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::observe::Observer;
@@ -31,6 +33,7 @@ pub struct Telemetry {
     registry: Registry,
     http: http::Group,
     exchange: exchange::Group,
+    cache: cache::Group,
     storage: storage::Group,
     process: process::Group,
     webhook: webhook::Group,
@@ -38,11 +41,12 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Metrics at zero, with what they look at when they are read.
-    pub fn new(journal: Arc<Journal>, memory: MemoryPool) -> Self {
+    pub fn new(journal: Arc<Journal>, memory: MemoryPool, cache: Arc<Cache>) -> Self {
         let mut registry = Registry::with_prefix("rungate");
         Self {
             http: http::Group::new(&mut registry),
             exchange: exchange::Group::new(&mut registry),
+            cache: cache::Group::new(&mut registry, cache),
             storage: storage::Group::new(&mut registry, journal, memory),
             process: process::Group::new(&mut registry),
             webhook: webhook::Group::new(&mut registry),
@@ -60,6 +64,7 @@ impl Witness for Telemetry {
 impl Observer for Telemetry {
     fn exchange_closed(&self, record: &ExchangeRecord) {
         self.exchange.closed(record);
+        self.cache.closed(record);
     }
 }
 
@@ -80,6 +85,7 @@ impl Instruments for Telemetry {
 
     fn metrics(&self) -> String {
         self.storage.refresh();
+        self.cache.refresh();
         self.process.refresh();
         let mut text = String::new();
         // Writing to a string does not fail.

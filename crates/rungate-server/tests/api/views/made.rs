@@ -73,6 +73,8 @@ pub fn exchange(number: u8, minutes: u64) -> ExchangeRecord {
         cost_status: CostStatus::Final,
         reserved: None,
         price_snapshot_id: Some("snapshot".to_owned()),
+        cache: None,
+        cache_saved: None,
         latency_ms: Some(812),
         ttft_ms: Some(700),
         overhead_us: Some(1_250),

@@ -3,6 +3,7 @@
 mod answers;
 mod attribution;
 mod backup;
+mod caching;
 mod clock;
 mod crash;
 mod damage;
