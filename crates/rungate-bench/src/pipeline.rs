@@ -60,7 +60,10 @@ pub async fn drive(drive: &Drive) -> Result<()> {
         let request = request(upstream, &key, number, Bytes::copy_from_slice(body))?;
         let bytes = if drive.bare {
             let (parts, body) = request.into_parts();
-            let response = services.client.send(Request::from_parts(parts, body)).await?;
+            let response = services
+                .client
+                .send(Request::from_parts(parts, body), services.client.timeouts().first_byte)
+                .await?;
             response.into_body().collect().await?.to_bytes()
         } else {
             let Ok(route) = route::find(&Method::POST, path) else { anyhow::bail!("there is no {path}") };

@@ -247,6 +247,7 @@ impl Traffic {
             upstream_request_id: None,
             latency_ms: latency,
             error_code: error,
+            cost: None,
         }];
         if outcome == Outcome::UpstreamFailed {
             return;

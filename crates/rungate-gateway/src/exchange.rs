@@ -66,6 +66,10 @@ pub struct Exchange {
     pub cache_wish: CacheWish,
     /// The right to leave its answer in the cache.
     pub ticket: Option<Box<Ticket>>,
+    /// The most that the first attempt can cost; `None` where nobody asks.
+    pub first_bound: Option<NanoUsd>,
+    /// What earlier attempts cost at most.
+    lost: Option<NanoUsd>,
     is_free: bool,
     is_dispatched: bool,
     is_closed: bool,
@@ -105,6 +109,8 @@ impl Exchange {
             admission: None,
             cache_wish: CacheWish::default(),
             ticket: None,
+            first_bound: None,
+            lost: None,
             is_free: false,
             is_dispatched: false,
             is_closed: false,
@@ -196,6 +202,24 @@ impl Exchange {
         }
     }
 
+    /// The last attempt has failed and another is made. It cost at most `most`; `None` where nobody knows.
+    pub fn left_behind(&mut self, most: Option<NanoUsd>) {
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.cost = most;
+        }
+        match most {
+            Some(NanoUsd::ZERO) => {}
+            Some(most) => self.lost = Some(self.lost() + most),
+            // Nobody asked for its bound, so no budget counts it.
+            None => self.lost = Some(self.lost()),
+        }
+    }
+
+    /// What earlier attempts cost at most.
+    pub fn lost(&self) -> NanoUsd {
+        self.lost.unwrap_or(NanoUsd::ZERO)
+    }
+
     /// The first byte of the answer's body is here.
     pub fn first_byte(&mut self) {
         if self.record.ttft_ms.is_none() {
@@ -250,6 +274,16 @@ impl Exchange {
     }
 
     fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {
+        if let [.., _, last] = &mut self.record.attempts[..] {
+            last.cost = cost;
+        }
+        let (cost, status) = match self.lost {
+            None => (cost, status),
+            Some(lost) if status == CostStatus::Final => {
+                (cost.map(|cost| cost + lost), CostStatus::Estimated)
+            }
+            Some(lost) => (cost.map(|cost| cost + lost), status),
+        };
         if cost > self.record.reserved && self.record.reserved.is_some() {
             // A finding: the provider counts more than can be, or a bound is wrong.
             tracing::warn!(exchange = %self.record.id, ?cost, reserved = ?self.record.reserved, "more was spent than can be");

@@ -11,6 +11,7 @@ pub mod credential;
 pub mod directory;
 pub mod egress;
 pub mod exchange;
+pub mod health;
 pub mod journal;
 pub mod limit;
 pub mod memory;

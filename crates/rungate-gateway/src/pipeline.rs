@@ -11,6 +11,7 @@ use rungate_core::activity::CacheWish;
 use rungate_core::activity::headers::Headers;
 use rungate_core::code::Code;
 use rungate_core::exchange::ExchangeRecord;
+use rungate_core::money::NanoUsd;
 use rungate_core::operation::{Dialect, Operation};
 use rungate_core::ports::Log;
 use rungate_core::secret::TokenHasher;
@@ -23,15 +24,17 @@ use crate::cache::{Cache, Found};
 use crate::capture::Capture;
 use crate::directory::{Directories, KeyEntry};
 use crate::exchange::{Exchange, Keeper};
+use crate::health::Health;
 use crate::limit::Limiter;
 use crate::memory::MemoryPool;
 use crate::refusal::Refusal;
 use crate::registrar::{NewAgent, Registrar};
 use crate::route::{Call, Route};
 use crate::runs::Runs;
+use crate::stage::attempts::{Attempts, Routed, Way};
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
-use crate::stage::{admit, cache, dispatch, govern, identify, parse, read, relay, reserve};
+use crate::stage::{admit, cache, dispatch, govern, identify, parse, read, relay, reserve, ways};
 use crate::upstream::Client;
 use crate::{models, routing, stored};
 
@@ -57,6 +60,8 @@ pub struct Pipeline {
     pub runs: Runs,
     /// Remembers agents that nobody registered.
     pub registrar: Registrar,
+    /// Which provider keys answer.
+    pub health: Health,
     /// How failed attempts are repeated.
     pub retries: Retries,
     /// At most this many bytes of a body are kept.
@@ -115,7 +120,7 @@ impl Pipeline {
         let mut exchange = self.begin(arrival, &call, &key, parts);
         match self.prepared(&mut exchange, &call, &key, parts, &mut body).await {
             // On the heap, as below: every future around one that is awaited in place holds it twice, and copies it.
-            Ok(Ready::ToSend(prepared)) => Box::pin(self.sent(exchange, *prepared)).await,
+            Ok(Ready::ToSend(prepared)) => Box::pin(self.sent(exchange, *prepared, &key, parts)).await,
             Ok(Ready::Kept(found)) => Box::pin(relay::replay(exchange, found, call.operation)).await,
             Err(refusal) if refusal.code == Code::ClientClosed => {
                 // Not refused by us: the guard records that the client left. Nobody reads the answer.
@@ -156,6 +161,10 @@ impl Pipeline {
             }
             None => routing::plan(call.operation, model, key, &self.keeper.prices.load())?.candidate,
         };
+        let (candidate, mut routed) = match &call.path_id {
+            Some(_) => (candidate, None),
+            None => self.routed(exchange, call, key, candidate)?,
+        };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();
         let admitted = admit::admit(key, &candidate, has_run_id, &mut exchange.record.decisions)?;
@@ -168,7 +177,8 @@ impl Pipeline {
             }
             reserve::Permit::free(&admitted)
         } else {
-            let governed = self.govern(&admitted, exchange, key, &parsed, &candidate, &mut outgoing);
+            let asked = Asking { admitted: &admitted, key, parsed: &parsed, candidate: &candidate, parts };
+            let governed = self.govern(asked, exchange, &mut outgoing, routed.as_deref_mut());
             match Box::pin(governed).await? {
                 Governed::Permitted(permit) => permit,
                 Governed::Kept(found) => return Ok(Ready::Kept(found)),
@@ -179,42 +189,94 @@ impl Pipeline {
             Refusal::new(Code::JournalUnavailable, "The exchange cannot be recorded now; nothing was sent.")
         })?;
         let room = received.room;
-        Ok(Ready::ToSend(Box::new(Prepared { permit, parsed, candidate, outgoing, room })))
+        Ok(Ready::ToSend(Box::new(Prepared { permit, parsed, candidate, outgoing, routed, room })))
+    }
+
+    /// The way that a policy gives the request.
+    fn routed(
+        &self,
+        exchange: &mut Exchange,
+        call: &Call,
+        key: &KeyEntry,
+        first: routing::Candidate,
+    ) -> Result<(routing::Candidate, Option<Box<Routed>>), Refusal> {
+        let known = ways::Known {
+            key,
+            catalogue: &self.keeper.prices.load(),
+            health: &self.health,
+            ledger: &self.keeper.ledger,
+            patience: self.client.timeouts().first_byte,
+        };
+        ways::choose(exchange, &known, call.operation, first)
     }
 
     /// Everything that depends on what others have done: policies, rate limits, budgets.
     async fn govern(
         &self,
-        admitted: &admit::Admitted,
+        asking: Asking<'_>,
         exchange: &mut Exchange,
-        key: &KeyEntry,
-        parsed: &Parsed,
-        candidate: &routing::Candidate,
         outgoing: &mut Outgoing,
+        routed: Option<&mut Routed>,
     ) -> Result<Governed, Refusal> {
+        let Asking { admitted, key, parsed, candidate, parts } = asking;
         let policies = govern::applicable(exchange, key)?;
         let is_bounded = !(policies.is_empty() && key.workspace.budgets.is_empty());
         let bound = is_bounded
             .then(|| reserve::bound(&self.keeper.prices, exchange, key, parsed, candidate, outgoing));
         let known = bound.as_ref().and_then(|bound| bound.as_ref().ok());
-        let caps = govern::judge(exchange, policies, &self.runs, parsed, candidate, known).await?;
+        let run = govern::history(exchange, policies, &self.runs, parsed).await?;
+        let caps = govern::judge(exchange, policies, run.as_ref(), parsed, candidate, known)?;
         let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
         govern::rate(exchange, policies, &self.limiter, key.key.id(), tokens)?;
         let found = cache::look(&self.cache, exchange, policies, parsed, candidate, outgoing, caps);
         if let Some(found) = found {
             return Ok(Governed::Kept(found));
         }
-        let asked = reserve::Asked { key, candidate, bound, caps };
+        let another = match routed {
+            None => NanoUsd::ZERO,
+            Some(routed) => {
+                routed.run = run;
+                let prices = &self.keeper.prices;
+                ways::bound(routed, prices, exchange, key, parsed, &parts.headers, parts.uri.query())
+            }
+        };
+        let asked = reserve::Asked { key, candidate, bound, caps, another };
         let permit = reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await?;
         Ok(Governed::Permitted(permit))
     }
 
     /// Everything after the opening.
-    async fn sent(&self, mut exchange: Exchange, prepared: Prepared) -> Response<Body> {
-        let Prepared { permit, parsed, candidate, outgoing, room } = prepared;
-        let sent =
-            dispatch::dispatch(&permit, &mut exchange, &self.client, &outgoing, &candidate, self.retries)
-                .await;
+    async fn sent(
+        &self,
+        mut exchange: Exchange,
+        prepared: Prepared,
+        key: &KeyEntry,
+        parts: &Parts,
+    ) -> Response<Body> {
+        let Prepared { permit, parsed, candidate, outgoing, routed, room } = prepared;
+        let (candidate, outgoing, sent) = match routed {
+            None => {
+                let client = &self.client;
+                let sent =
+                    dispatch::dispatch(&permit, &mut exchange, client, &outgoing, &candidate, self.retries);
+                let sent = sent.await;
+                (candidate, outgoing, sent)
+            }
+            Some(routed) => {
+                let attempts = Attempts {
+                    client: &self.client,
+                    health: &self.health,
+                    key,
+                    parsed: &parsed,
+                    headers: &parts.headers,
+                    query: parts.uri.query(),
+                    pauses: self.retries,
+                };
+                let way = Way { candidate, outgoing, cost: exchange.first_bound };
+                let (way, sent) = Box::pin(attempts.run(&permit, &mut exchange, way, *routed)).await;
+                (way.candidate, way.outgoing, sent)
+            }
+        };
         match sent {
             Ok(response) => {
                 let timeouts = self.client.timeouts();
@@ -316,7 +378,17 @@ struct Prepared {
     parsed: Parsed,
     candidate: routing::Candidate,
     outgoing: Outgoing,
+    routed: Option<Box<Routed>>,
     room: crate::memory::Room,
+}
+
+/// Who asks for what.
+struct Asking<'a> {
+    admitted: &'a admit::Admitted,
+    key: &'a KeyEntry,
+    parsed: &'a Parsed,
+    candidate: &'a routing::Candidate,
+    parts: &'a Parts,
 }
 
 /// The request as content filters let it go on, which is also what is kept of it.

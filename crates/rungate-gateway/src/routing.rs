@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rungate_core::code::Code;
 use rungate_core::operation::{Kind, Operation};
+use rungate_core::policy::{Fallback, Routing};
 use rungate_llm::catalog::Catalogue;
 use rungate_llm::provider::Serving;
 use rungate_llm::providers;
@@ -51,6 +52,57 @@ pub fn plan(
     Ok(Planned { candidate: Candidate { access, model, serving } })
 }
 
+/// The ways that a policy gives a request, best first.
+pub struct Ways {
+    /// At least one.
+    pub ways: Vec<Candidate>,
+    /// Why something that the policy names is none now.
+    pub left_out: Vec<String>,
+}
+
+/// Spreads the request over provider keys that serve `first` as well, and adds the policy's fallbacks. `balance` puts first whose
+/// turn it is.
+pub fn ways(
+    operation: Operation,
+    first: &Candidate,
+    routing: &Routing,
+    key: &KeyEntry,
+    catalogue: &Catalogue,
+    balance: impl FnOnce(&mut [Arc<ProviderAccess>]),
+) -> Ways {
+    let resolver = Resolver { operation, key, catalogue };
+    let mut accesses = resolver.equals(first);
+    balance(&mut accesses);
+    let mut found = Ways { ways: Vec::new(), left_out: Vec::new() };
+    for access in accesses {
+        found.ways.push(Candidate { access, ..first.clone() });
+    }
+    for fallback in &routing.fallbacks {
+        match resolver.fallback(fallback) {
+            Ok(way) if found.ways.iter().any(|other| other.is_same(&way)) => {}
+            Ok(way) => found.ways.push(way),
+            Err(why) => found.left_out.push(format!("fallback to {}: {why}", shortened(&fallback.model))),
+        }
+    }
+    found
+}
+
+/// Another model in the place of the one that was asked for.
+pub fn instead(
+    operation: Operation,
+    model: &str,
+    key: &KeyEntry,
+    catalogue: &Catalogue,
+) -> Result<Candidate, Refusal> {
+    Ok(plan(operation, Some(model), key, catalogue)?.candidate)
+}
+
+impl Candidate {
+    fn is_same(&self, other: &Self) -> bool {
+        self.access.key.id() == other.access.key.id() && self.model == other.model
+    }
+}
+
 /// The model of a text request that names none.
 fn default_model(operation: Operation, key: &KeyEntry) -> Option<&str> {
     if !needs_model(operation) {
@@ -73,6 +125,34 @@ struct Resolver<'a> {
 type Resolved = (Arc<ProviderAccess>, Option<String>);
 
 impl<'a> Resolver<'a> {
+    /// The provider keys that serve `first` as well as its own, which is among them.
+    fn equals(&self, first: &Candidate) -> Vec<Arc<ProviderAccess>> {
+        if self.key.bound_provider_key().is_some() {
+            return vec![Arc::clone(&first.access)];
+        }
+        let serves = |access: &&Arc<ProviderAccess>| {
+            access.key.provider == first.access.key.provider
+                && first.model.as_deref().is_none_or(|model| access.lists(model) != Some(false))
+        };
+        self.usable().filter(serves).cloned().collect()
+    }
+
+    fn fallback(&self, fallback: &'a Fallback) -> Result<Candidate, String> {
+        let model = self.unaliased(&fallback.model);
+        let (access, model) = match fallback.provider_key_id {
+            None => self.named(model).map_err(|refusal| refusal.message)?,
+            Some(id) => {
+                let access = self.key.workspace.provider_key(id);
+                let access = access.ok_or("its provider key is missing or switched off")?;
+                let own = model.split_once('/').filter(|(provider, _)| *provider == access.key.provider);
+                (Arc::clone(access), Some(own.map_or(model, |(_, id)| id).to_owned()))
+            }
+        };
+        let serving = access.provider.serves(self.operation);
+        let serving = serving.ok_or_else(|| format!("{} does not serve this route", access.provider.name))?;
+        Ok(Candidate { access, model, serving })
+    }
+
     fn unaliased(&self, model: &'a str) -> &'a str {
         let aliases = &self.key.workspace.workspace.settings.model_aliases;
         let mut model = model;

@@ -97,6 +97,7 @@ pub fn assemble(
         cache: Arc::clone(&services.cache),
         runs: Runs::new(Arc::clone(&services.log), Arc::clone(&services.journal)),
         registrar,
+        health: rungate_gateway::health::Health::default(),
         retries: settings.retries,
         max_stored_body_bytes: settings.max_stored_body_bytes,
     };

@@ -48,8 +48,15 @@ pub struct ProviderKey {
     pub headers: BTreeMap<String, String>,
     /// Lower first, where several keys of one provider fit.
     pub priority: u32,
+    /// The share of requests it gets, 1 to 1000, where a policy spreads them by weight.
+    #[serde(default = "one")]
+    pub weight: u32,
     /// When the provider last accepted it on `verify`.
     pub last_verified_at: Option<Timestamp>,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 impl ProviderKey {

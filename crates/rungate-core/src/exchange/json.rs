@@ -200,8 +200,16 @@ fn decision(json: &mut Object<'_>, decision: &Decision) -> Written {
 }
 
 fn attempt(json: &mut Object<'_>, attempt: &Attempt) -> Written {
-    let Attempt { provider, model, provider_key_id, status, upstream_request_id, latency_ms, error_code } =
-        attempt;
+    let Attempt {
+        provider,
+        model,
+        provider_key_id,
+        status,
+        upstream_request_id,
+        latency_ms,
+        error_code,
+        cost,
+    } = attempt;
     json.text("provider", provider)?;
     json.some_text("model", model.as_deref())?;
     json.uuid("providerKeyId", provider_key_id.uuid());
@@ -209,7 +217,7 @@ fn attempt(json: &mut Object<'_>, attempt: &Attempt) -> Written {
     json.some_text("upstreamRequestId", upstream_request_id.as_deref())?;
     json.value("latencyMs", latency_ms)?;
     json.some_word("errorCode", error_code.map(|code| code.as_str()));
-    Ok(())
+    json.some("cost", cost.as_ref())
 }
 
 /// An object of which the end is still to be written.

@@ -125,6 +125,10 @@ pub struct Attempt {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error_code: Option<Code>,
+    /// What it cost, of one among several: the most it can have cost where nobody knows. Of a single one the exchange's cost
+    /// says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cost: Option<NanoUsd>,
 }
 
 /// What a policy said about an exchange.

@@ -169,6 +169,28 @@ impl Ledger {
         }
     }
 
+    /// Holds more for an exchange that is not open yet, if that fits at once. Whether it does.
+    pub fn widen(&self, reservation: &Reservation, total: NanoUsd) -> bool {
+        self.book().resize(reservation, total).is_ok()
+    }
+
+    /// The least that is left of any of these budgets, in percent of its limit, as far as it is known here.
+    pub fn least_left(&self, budgets: &[Arc<Budget>], spender: &Spender) -> Option<u64> {
+        let book = self.book();
+        let left = budgets.iter().filter(|budget| budget.enabled && budget.scope.covers(spender)).filter_map(
+            |budget| {
+                let instance = budget.scope.instance(spender).map(Box::from);
+                let usage = book.usage(&AccountKey { budget: budget.id(), instance }, spender.created)?;
+                let left =
+                    usage.limit.saturating_sub(usage.spent).saturating_sub(usage.reserved).max(NanoUsd::ZERO);
+                let (left, limit) = (i128::from(left.nanos()), i128::from(usage.limit.nanos()));
+                // Of nothing nothing is left.
+                Some(u64::try_from((left * 100).checked_div(limit).unwrap_or(0)).unwrap_or(0))
+            },
+        );
+        left.min()
+    }
+
     /// Counts what an exchange cost, or all that was reserved where nobody knows. `at` is its closing, in the journal.
     pub fn settle(
         &self,

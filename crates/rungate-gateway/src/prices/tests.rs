@@ -54,6 +54,7 @@ fn record(asked: &str, answered: &str, usage: Option<Usage>, came: Timestamp) ->
         upstream_request_id: None,
         latency_ms: 1,
         error_code: None,
+        cost: None,
     });
     record.usage = usage;
     record.outcome = Outcome::Succeeded;

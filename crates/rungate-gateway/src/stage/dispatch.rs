@@ -8,6 +8,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use rungate_core::code::Code;
 use rungate_core::exchange::Attempt;
+use rungate_core::money::NanoUsd;
 use rungate_core::operation::Operation;
 use rungate_llm::bridge::TranslateError;
 use rungate_llm::request;
@@ -101,48 +102,77 @@ fn untranslatable(error: &TranslateError) -> Refusal {
     Refusal::new(code, error.to_string()).param(field.clone())
 }
 
-/// Sends the request until a head came that is to be relayed. The exchange must be open: `_permit` and the journal's
+/// Sends the request until a head came that is to be relayed. The exchange must be open: `permit` and the journal's
 /// opening come first.
 pub async fn dispatch(
-    _permit: &Permit,
+    permit: &Permit,
     exchange: &mut Exchange,
     client: &Client,
     outgoing: &Outgoing,
     candidate: &Candidate,
     retries: Retries,
 ) -> Result<Response<Incoming>, Failure> {
+    let patience = client.timeouts().first_byte;
     let mut number = 0;
     loop {
         number += 1;
-        exchange.dispatched();
-        let started_us = exchange.elapsed_us();
-        let sent = client.send(outgoing.request()).await;
-        let latency_ms = (exchange.elapsed_us() - started_us) / 1_000;
-        let mut attempt = Attempt {
-            provider: candidate.access.provider.id.to_owned(),
-            model: candidate.model.clone(),
-            provider_key_id: candidate.access.key.id(),
-            status: None,
-            upstream_request_id: None,
-            latency_ms,
-            error_code: None,
-        };
-        let verdict = judge(&sent);
-        if let Ok(response) = &sent {
-            attempt.status = Some(response.status().as_u16());
-            attempt.upstream_request_id = headers::request_id(response.headers());
-        }
-        attempt.error_code = verdict.code;
-        exchange.record.attempts.push(attempt);
-        if !verdict.is_repeatable || number >= retries.max_attempts {
+        let Tried { sent, retry_after, is_repeatable, .. } =
+            attempt(permit, exchange, client, outgoing, candidate, patience).await;
+        if !is_repeatable || number >= retries.max_attempts {
             return sent.map_err(|error| failure(&error, candidate));
         }
-        let Some(pause) = retries.pause_before(number, verdict.retry_after, exchange) else {
+        let Some(pause) = retries.pause_before(number, retry_after, exchange) else {
             return sent.map_err(|error| failure(&error, candidate));
         };
         drop(sent);
+        exchange.left_behind(Some(NanoUsd::ZERO));
         tokio::time::sleep(pause).await;
     }
+}
+
+/// What came of one attempt.
+pub struct Tried {
+    /// The head of the answer, or why there is none.
+    pub sent: Result<Response<Incoming>, SendError>,
+    /// Until then.
+    pub took: Duration,
+    /// For how many seconds the provider asks to be left alone.
+    pub retry_after: Option<u64>,
+    /// Whether it certainly cost nothing and may go better next time.
+    is_repeatable: bool,
+}
+
+/// Sends the request once and waits for the head of its answer, for so long. What came of it is on the record.
+pub async fn attempt(
+    _permit: &Permit,
+    exchange: &mut Exchange,
+    client: &Client,
+    outgoing: &Outgoing,
+    candidate: &Candidate,
+    patience: Duration,
+) -> Tried {
+    exchange.dispatched();
+    let started = exchange.since_start();
+    let sent = client.send(outgoing.request(), patience).await;
+    let took = exchange.since_start().saturating_sub(started);
+    let mut attempt = Attempt {
+        provider: candidate.access.provider.id.to_owned(),
+        model: candidate.model.clone(),
+        provider_key_id: candidate.access.key.id(),
+        status: None,
+        upstream_request_id: None,
+        latency_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        error_code: None,
+        cost: None,
+    };
+    let Verdict { is_repeatable, code, retry_after } = judge(&sent);
+    if let Ok(response) = &sent {
+        attempt.status = Some(response.status().as_u16());
+        attempt.upstream_request_id = headers::request_id(response.headers());
+    }
+    attempt.error_code = code;
+    exchange.record.attempts.push(attempt);
+    Tried { sent, took, retry_after, is_repeatable }
 }
 
 struct Verdict {
@@ -176,7 +206,8 @@ const fn code_of(error: &SendError) -> Code {
     }
 }
 
-fn failure(error: &SendError, candidate: &Candidate) -> Failure {
+/// What an attempt without an answer comes to.
+pub fn failure(error: &SendError, candidate: &Candidate) -> Failure {
     let name = candidate.access.provider.name;
     let message = match error {
         SendError::Egress(error) => format!("{name} may not be connected to: {error}."),
@@ -235,7 +266,12 @@ impl Outgoing {
 
 impl Retries {
     /// The pause before the next attempt; `None` when the provider asks for more than we wait.
-    fn pause_before(&self, number: u32, retry_after: Option<u64>, exchange: &Exchange) -> Option<Duration> {
+    pub fn pause_before(
+        &self,
+        number: u32,
+        retry_after: Option<u64>,
+        exchange: &Exchange,
+    ) -> Option<Duration> {
         if let Some(seconds) = retry_after {
             let asked = Duration::from_secs(seconds);
             return (asked <= self.max_pause).then_some(asked);

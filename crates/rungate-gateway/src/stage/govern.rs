@@ -92,20 +92,15 @@ fn outcome(exchange: &mut Exchange, filtered: Filtered<'_>) -> Result<Option<Vec
     }
 }
 
-/// Asks every rule that needs nothing but facts.
-pub async fn judge(
-    exchange: &mut Exchange,
+/// Counts the request in its run where a rule asks for that; what the run had done before.
+pub async fn history(
+    exchange: &Exchange,
     policies: Applicable<'_>,
     runs: &Runs,
     parsed: &Parsed,
-    candidate: &Candidate,
-    bound: Option<&Bound>,
-) -> Result<Caps, Refusal> {
-    if policies.is_empty() {
-        return Ok(Caps::default());
-    }
+) -> Result<Option<Run>, Refusal> {
     let record = &exchange.record;
-    let run = match &record.attribution.run_id {
+    Ok(match &record.attribution.run_id {
         Some(id) if policies.iter().any(|policy| policy.rule_type == "run_limits") => {
             let input = parsed.scan.words_span.clone().map_or(&[][..], |span| &parsed.body[span]);
             let noted = runs.note(record.workspace_id, id, record.created_at, input).await;
@@ -119,7 +114,22 @@ pub async fn judge(
         }
         Some(_) => Some(Run::default()),
         None => None,
-    };
+    })
+}
+
+/// Asks every rule that needs nothing but facts.
+pub fn judge(
+    exchange: &mut Exchange,
+    policies: Applicable<'_>,
+    run: Option<&Run>,
+    parsed: &Parsed,
+    candidate: &Candidate,
+    bound: Option<&Bound>,
+) -> Result<Caps, Refusal> {
+    if policies.is_empty() {
+        return Ok(Caps::default());
+    }
+    let record = &exchange.record;
     let tools = request::tool_names(&parsed.body);
     let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
     let facts = Facts {
@@ -136,7 +146,7 @@ pub async fn judge(
         has_agent_id: record.agent.id.is_some()
             || record.agent.trust != rungate_core::activity::Trust::SystemDerived,
         has_session_id: record.attribution.session_id.is_some(),
-        run: run.as_ref().map(|run| run.facts(record.created_at)),
+        run: run.map(|run| run.facts(record.created_at)),
     };
     let verdict = policies.judge(&facts);
     exchange.record.decisions.extend(verdict.decisions());

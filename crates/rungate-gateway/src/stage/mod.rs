@@ -1,6 +1,7 @@
 //! The stages of one exchange, in order. Each consumes what the stage before it returned.
 
 pub mod admit;
+pub mod attempts;
 pub mod cache;
 pub mod dispatch;
 pub mod govern;
@@ -9,3 +10,4 @@ pub mod parse;
 pub mod read;
 pub mod relay;
 pub mod reserve;
+pub mod ways;

@@ -46,6 +46,8 @@ pub struct Asked<'a> {
     pub bound: Option<Result<Bound, Refusal>>,
     /// To what policies hold it.
     pub caps: Caps,
+    /// What another attempt may cost, after one of which nobody knows what it cost. Held too, where that fits.
+    pub another: NanoUsd,
 }
 
 /// Reserves, and lowers the limit on the output where a budget or a policy says so.
@@ -56,7 +58,7 @@ pub async fn reserve(
     asked: Asked<'_>,
     outgoing: &mut Outgoing,
 ) -> Result<Permit, Refusal> {
-    let Asked { key, candidate, bound, caps } = asked;
+    let Asked { key, candidate, bound, caps, another } = asked;
     let spender = Arc::new(spender(exchange, key));
     let external_id = exchange.record.agent.external_id.clone();
     let covering =
@@ -83,6 +85,10 @@ pub async fn reserve(
         let held = if is_counted { amount } else { NanoUsd::ZERO };
         let denied = match ledger.reserve(&spender, &external_id, held).await {
             Ok(reservation) => {
+                exchange.first_bound = Some(amount);
+                let wide = amount.saturating_add(another);
+                let is_wide = is_counted && another > NanoUsd::ZERO && ledger.widen(&reservation, wide);
+                let amount = if is_wide { wide } else { amount };
                 exchange.hold(reservation, is_counted.then_some(amount));
                 if limit != allowed {
                     // A shorter answer than equal requests may get from now on.
@@ -107,6 +113,34 @@ pub async fn reserve(
         limit = Some(output);
     }
     Err(Refusal::new(Code::BudgetReserved, "What is left of the budget changes too fast; try again."))
+}
+
+/// Holds a request to another candidate to what was reserved when it began: nothing is reserved after the opening, which a restart goes
+/// by. Earlier attempts cost `lost` at most. The most that this one can cost; the error says why it may not go there.
+pub fn again(
+    exchange: &mut Exchange,
+    bound: Option<Result<&Bound, &Refusal>>,
+    caps: Caps,
+    lost: NanoUsd,
+    candidate: &Candidate,
+    outgoing: &mut Outgoing,
+) -> Result<Option<NanoUsd>, String> {
+    let bound = match bound {
+        Some(Ok(bound)) => bound,
+        Some(Err(refusal)) if exchange.record.reserved.is_some() || caps != Caps::default() => {
+            return Err(refusal.message.clone());
+        }
+        Some(Err(_)) | None => return Ok(None),
+    };
+    let limit = capped(bound, caps).map_err(|refusal| refusal.message)?;
+    let cost = bound.cost_at(limit).unwrap_or(NanoUsd::MAX);
+    if exchange.record.reserved.is_some_and(|held| lost.saturating_add(cost) > held) {
+        return Err("it may cost more than is reserved".to_owned());
+    }
+    if let Some(limit) = limit {
+        lower(exchange, candidate, outgoing, bound.asked_output(), limit);
+    }
+    Ok(Some(cost))
 }
 
 /// The limit on the output that policies say; `None` where the request's own is low enough.
@@ -250,7 +284,8 @@ fn note(exchange: &mut Exchange, budget: Option<&Budget>, effect: Effect, reason
     });
 }
 
-fn spender(exchange: &Exchange, key: &KeyEntry) -> Spender {
+/// Whose spend it is.
+pub fn spender(exchange: &Exchange, key: &KeyEntry) -> Spender {
     let record = &exchange.record;
     Spender {
         exchange: record.id,

@@ -90,16 +90,19 @@ impl Client {
         self.timeouts
     }
 
-    /// Sends a request and waits for the head of its answer. Dropping the future, or later the answer's body, cancels
+    /// Sends a request and waits for the head of its answer, for so long. Dropping the future, or later the answer's body, cancels
     /// the request at once.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, SendError> {
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, SendError> {
         // A literal address never reaches the resolver, so it is checked here.
         if let Some(host) = host_of(request.uri())
             && let Ok(address) = host.parse()
         {
             self.rules.check_address(&host, address)?;
         }
-        let patience = self.timeouts.first_byte;
         match tokio::time::timeout(patience, self.inner.request(request)).await {
             Err(_) => Err(SendError::Timeout(patience)),
             Ok(Ok(response)) => Ok(response),

@@ -63,7 +63,7 @@ pub async fn probe(client: &Client, access: &ProviderAccess) -> Result<Probed, P
 }
 
 async fn asked(client: &Client, request: Request<Full<Bytes>>) -> Result<Probed, ProbeError> {
-    let response = client.send(request).await?;
+    let response = client.send(request, client.timeouts().first_byte).await?;
     let status = response.status();
     // A body that is too long, broken or something else lists nothing; the status alone says whether the key works.
     let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await.ok();

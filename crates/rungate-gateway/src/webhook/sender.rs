@@ -86,7 +86,7 @@ impl Sender {
         seconds: i64,
     ) -> Result<Response<Incoming>, String> {
         let request = self.request(webhook, event, payload, seconds)?;
-        self.client.send(request).await.map_err(|error| error.to_string())
+        self.client.send(request, self.client.timeouts().first_byte).await.map_err(|error| error.to_string())
     }
 
     fn request(

@@ -141,6 +141,7 @@ impl Dice {
                 upstream_request_id: self.some_text(),
                 latency_ms: self.number(),
                 error_code: self.some(Code::UpstreamError),
+                cost: self.some(NanoUsd::from_nanos(7)),
             });
         }
         let usage = Usage { input: self.number(), output: 2, reasoning: 1, ..Usage::default() };

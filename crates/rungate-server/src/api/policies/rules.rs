@@ -2,7 +2,7 @@
 
 use rungate_core::agent::{Agent, VirtualKey};
 use rungate_core::id::{AgentRef, WorkspaceId};
-use rungate_core::policy::{Policy, Target};
+use rungate_core::policy::{Policy, Routing, Target};
 use rungate_core::ports;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::services::Services;
 
 /// Types that are documented and decide nothing yet.
-const LATER_TYPES: [&str; 2] = ["routing", "action"];
+const LATER_TYPES: [&str; 1] = ["action"];
 /// The same of fields of `logging`.
 const LATER_LOGGING: [&str; 2] = ["retentionDays", "bodyRetentionDays"];
 
@@ -76,7 +76,45 @@ pub fn check(services: &Services, policy: &Policy, config: Config) -> Result<(),
         return Err(ApiError::not_supported_yet(&format!("config.{field}")));
     }
     let knows_model = |name: &str| config == Config::Stored || knows_model(services, policy, name);
-    policy.check(&knows_model).map_err(|error| ApiError::field(error.path, "policy", error.reason))
+    policy.check(&knows_model).map_err(|error| ApiError::field(error.path, "policy", error.reason))?;
+    if policy.rule_type == "routing" && config == Config::New {
+        return fallbacks(services, policy);
+    }
+    Ok(())
+}
+
+/// Whether each fallback leads somewhere else than those before it, and its provider key is one of the workspace.
+fn fallbacks(services: &Services, policy: &Policy) -> Result<(), ApiError> {
+    let routing: Routing = serde_json::from_value(policy.config.clone())
+        .map_err(|error| ApiError::field("config", "policy", error.to_string()))?;
+    let directory = services.directories.load();
+    let Some(entry) = directory.workspace(policy.head.workspace_id) else { return Ok(()) };
+    let aliases = &entry.workspace.settings.model_aliases;
+    let mut seen = Vec::new();
+    for (index, fallback) in routing.fallbacks.iter().enumerate() {
+        let field = |name: &str| format!("config.fallbacks[{index}]{name}");
+        if fallback.provider_key_id.is_some_and(|id| entry.provider_key(id).is_none()) {
+            let message = "no such provider key in this workspace, or it is switched off";
+            return Err(ApiError::field(field(".providerKeyId"), "unknown", message));
+        }
+        let mut model = fallback.model.as_str();
+        let mut names = vec![model];
+        while let Some(target) = aliases.get(model) {
+            if names.contains(&target.as_str()) {
+                let message = format!("the alias {model} leads back to itself: a cycle");
+                return Err(ApiError::field(field(".model"), "policy", message));
+            }
+            model = target;
+            names.push(model);
+        }
+        let place = (model, fallback.provider_key_id);
+        if seen.contains(&place) {
+            let message = format!("falls back to {model} again: a cycle");
+            return Err(ApiError::field(field(""), "policy", message));
+        }
+        seen.push(place);
+    }
+    Ok(())
 }
 
 /// Where a configuration comes from.

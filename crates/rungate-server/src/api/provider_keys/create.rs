@@ -46,6 +46,9 @@ pub struct CreateProviderKey {
     /// Lower first, where several keys fit; default 100.
     #[serde(default)]
     priority: Option<u32>,
+    /// Its share of requests where a policy spreads them by weight, 1 to 1000; default 1.
+    #[serde(default)]
+    weight: Option<u32>,
 }
 
 impl Request for CreateProviderKey {
@@ -55,6 +58,7 @@ impl Request for CreateProviderKey {
         checks.length("name", &self.name, 1..=100);
         checks.globs("models", &self.models);
         rules::headers(checks, &self.headers);
+        rules::weight(checks, self.weight);
         if let Some(secret) = &self.secret {
             rules::secret(checks, secret);
         }
@@ -99,6 +103,7 @@ fn new_key(services: &Services, caller: &Caller, body: CreateProviderKey) -> Res
         models: body.models,
         headers: body.headers,
         priority: body.priority.unwrap_or(100),
+        weight: body.weight.unwrap_or(1),
         last_verified_at: None,
     })
 }

@@ -61,6 +61,13 @@ pub fn base_url(services: &Services, provider: &Provider, url: Option<&str>) -> 
     allowed.map_err(|error| ApiError::new(Code::UrlNotAllowed, format!("baseUrl: {error}")).at("baseUrl"))
 }
 
+/// Checks a weight.
+pub fn weight(checks: &mut Checks, weight: Option<u32>) {
+    if weight.is_some_and(|weight| !(1..=1_000).contains(&weight)) {
+        checks.fail("weight", "range", "must be 1 to 1000");
+    }
+}
+
 /// Checks further headers: their syntax, and that they are neither credentials nor the connection's own.
 pub fn headers(checks: &mut Checks, sent: &BTreeMap<String, String>) {
     if sent.len() > MAX_HEADERS {

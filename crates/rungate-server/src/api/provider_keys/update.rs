@@ -39,6 +39,8 @@ pub struct UpdateProviderKey {
     headers: Option<BTreeMap<String, String>>,
     /// Lower first.
     priority: Option<u32>,
+    /// Its share of requests where a policy spreads them by weight, 1 to 1000.
+    weight: Option<u32>,
     /// The version this change rests on.
     version: Option<u64>,
 }
@@ -62,6 +64,7 @@ impl Request for UpdateProviderKey {
         if let Some(headers) = &self.headers {
             rules::headers(checks, headers);
         }
+        rules::weight(checks, self.weight);
     }
 }
 
@@ -100,5 +103,6 @@ fn apply(
     key.models = body.models.unwrap_or(key.models);
     key.headers = body.headers.unwrap_or(key.headers);
     key.priority = body.priority.unwrap_or(key.priority);
+    key.weight = body.weight.unwrap_or(key.weight);
     Ok(key)
 }

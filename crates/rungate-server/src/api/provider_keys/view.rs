@@ -37,6 +37,8 @@ pub struct ProviderKeyView {
     pub headers: BTreeMap<String, String>,
     /// Lower first.
     pub priority: u32,
+    /// Its share of requests where a policy spreads them by weight.
+    pub weight: u32,
     /// Always null in this version.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
@@ -58,6 +60,7 @@ impl From<ProviderKey> for ProviderKeyView {
             models: key.models,
             headers: key.headers,
             priority: key.priority,
+            weight: key.weight,
             last_used_at: None,
             last_verified_at: key.last_verified_at,
         }

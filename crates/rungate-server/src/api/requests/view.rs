@@ -243,6 +243,8 @@ pub struct AttemptView {
     /// Why it failed.
     #[schema(value_type = Option<String>)]
     pub error_code: Option<Code>,
+    /// What it cost, in nano-USD: the most it can have cost where nobody knows.
+    pub cost_nano_usd: Option<String>,
 }
 
 /// What a policy said.
@@ -337,7 +339,7 @@ impl From<Row> for RequestView {
             model: record.model,
             provider: record.provider,
             stream: record.stream,
-            attempts: record.attempts.into_iter().map(AttemptView::from).collect(),
+            attempts: attempts(record.attempts, record.cost),
             tokens: record.usage.into(),
             usage_source: record.usage_source,
             cost: record.cost.into(),
@@ -407,6 +409,14 @@ impl From<Option<NanoUsd>> for CostView {
     }
 }
 
+/// The one that was made alone cost what the exchange cost.
+fn attempts(mut made: Vec<Attempt>, cost: Option<NanoUsd>) -> Vec<AttemptView> {
+    if let [single] = &mut made[..] {
+        single.cost = single.cost.or(cost);
+    }
+    made.into_iter().map(AttemptView::from).collect()
+}
+
 impl From<Attempt> for AttemptView {
     fn from(attempt: Attempt) -> Self {
         Self {
@@ -417,6 +427,7 @@ impl From<Attempt> for AttemptView {
             upstream_request_id: attempt.upstream_request_id,
             latency_ms: attempt.latency_ms,
             error_code: attempt.error_code,
+            cost_nano_usd: attempt.cost.map(|cost| cost.nanos().to_string()),
         }
     }
 }

@@ -52,6 +52,7 @@ impl House {
                 status: ProviderKeyStatus::Active,
                 models: Vec::new(),
                 headers: BTreeMap::new(),
+                weight: 1,
                 priority: 100,
                 last_verified_at: None,
             };

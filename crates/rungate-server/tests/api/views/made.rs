@@ -66,6 +66,7 @@ pub fn exchange(number: u8, minutes: u64) -> ExchangeRecord {
             upstream_request_id: Some("req_1".to_owned()),
             latency_ms: 700,
             error_code: None,
+            cost: None,
         }],
         usage: Some(Usage { input: 40, output: 10, ..Usage::default() }),
         usage_source: UsageSource::Reported,

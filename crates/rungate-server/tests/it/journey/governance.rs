@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// What the rows of all requests say that budgets count.
-    async fn charged(&self) -> i64 {
+    pub(super) async fn charged(&self) -> i64 {
         let (mut charged, mut cursor) = (0, String::new());
         loop {
             let page = self.server.owner().get(&format!("/api/v1/requests?limit=200{cursor}")).await.data();
@@ -335,7 +335,7 @@ async fn w_105_bad_policies_are_refused_with_their_place_and_drafts_wait_to_be_a
             json!({ "detectors": [{ "name": "x", "regex": "(" }], "action": "flag" }),
             "config.detectors",
         ),
-        ("routing", json!({}), "type"),
+        ("action", json!({}), "type"),
         ("no_such_type", json!({}), "type"),
     ] {
         let answer = owner.post("/api/v1/policies", &policy(rule, &config)).await;

@@ -13,6 +13,7 @@ mod memory;
 mod odd;
 mod outage;
 mod refusals;
+mod routing;
 mod secrets;
 mod streams;
 
