@@ -27,4 +27,9 @@ pub use postgres::DatabaseUrl;
 /// Copies of a data folder, taken while it is written.
 pub mod backup {
     pub use crate::sqlite::backup::{Contents, copy_catalog, copy_log, inspect};
+
+    /// The same of a database.
+    pub mod database {
+        pub use crate::postgres::backup::{Dump, FOLDER, Table, clear, dump, fill, inspect, is_empty};
+    }
 }

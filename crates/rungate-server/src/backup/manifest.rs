@@ -8,14 +8,17 @@ use anyhow::{Context as _, ensure};
 use rungate_core::secret::encode_hex;
 use rungate_core::time::Timestamp;
 use rungate_store::backup::Contents;
+use rungate_store::backup::database::Dump;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Its file, the first one in an archive.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The format that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+/// The format of a data folder that holds everything.
+pub const OF_FOLDER: u32 = 1;
+/// The format of a data folder and a database, and the newest that is read.
+pub const OF_DATABASE: u32 = 2;
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,9 @@ pub struct Manifest {
     pub created_at: Timestamp,
     /// What the databases hold.
     pub contents: Contents,
+    /// The database, of an installation that keeps everything but journal and keys there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub database: Option<Dump>,
     /// What the journal holds.
     pub journal: JournalContents,
     /// Whether the sealing key is in it.
@@ -71,8 +77,8 @@ impl Manifest {
         let damaged = || format!("{MANIFEST} is damaged");
         let Format { format } = serde_json::from_slice(text).with_context(damaged)?;
         ensure!(
-            format <= FORMAT,
-            "the backup has format {format}, which is newer than this version of Rungate knows ({FORMAT}); use the \
+            format <= OF_DATABASE,
+            "the backup has format {format}, which is newer than this version of Rungate knows ({OF_DATABASE}); use the \
              version that wrote it, or a newer one"
         );
         let manifest: Self = serde_json::from_slice(text).with_context(damaged)?;

@@ -5,16 +5,19 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use rungate_core::keyring::Keyring;
 use rungate_core::secret::Secret;
+use rungate_store::backup::database::{self, is_empty};
+use rungate_store::{Database, DatabaseUrl, StoreConfig, Stores};
 
 use super::manifest::{MANIFEST, Manifest, is_plain};
 use super::{archive, take, verify};
 use crate::boot::folder::{self, RESTORING, write_private};
-use crate::boot::keys;
 use crate::boot::open_folder;
+use crate::boot::{keys, node};
 use crate::clock::{SystemClock, SystemEntropy};
 
 /// The keys that go with a restored installation.
@@ -35,10 +38,12 @@ pub struct Restored {
     pub is_openable: bool,
 }
 
-/// Restores the backup in `source`, a folder or an archive, into `data`, which is absent or empty.
+/// Restores the backup in `source`, a folder or an archive, into `data`, which is absent or empty, and `database`, which is empty, where
+/// the backup is of one.
 pub async fn restore(
     source: &Path,
     data: &Path,
+    database: Option<&DatabaseUrl>,
     given: &GivenKeys,
     tell: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Restored> {
@@ -56,7 +61,7 @@ pub async fn restore(
         fs::remove_dir_all(&staging).context("what an earlier restore left cannot be removed")?;
     }
     take::private_dir(&staging)?;
-    let restored = fill(source, &staging, given, tell).await;
+    let restored = fill(source, &staging, database, given, tell).await;
     if restored.is_err() {
         let _ = fs::remove_dir_all(&staging);
         return restored;
@@ -74,6 +79,7 @@ pub async fn restore(
 async fn fill(
     source: &Path,
     staging: &Path,
+    database: Option<&DatabaseUrl>,
     given: &GivenKeys,
     tell: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Restored> {
@@ -88,8 +94,42 @@ async fn fill(
     if let Some(keyring) = &given.file {
         keys::write(staging, keyring)?;
     }
+    let Some(dump) = &manifest.database else {
+        ensure!(
+            database.is_none(),
+            "the backup is of a data folder that holds everything: restore it without RUNGATE_STORE_URL"
+        );
+        tell("opening");
+        let is_openable = open(open_folder(staging).await?, staging, given).await?;
+        return Ok(Restored { manifest, is_openable });
+    };
+    let Some(url) = database else {
+        bail!("the backup is of a PostgreSQL database: set RUNGATE_STORE_URL to an empty one");
+    };
+    ensure!(
+        is_empty(url).await.with_context(|| format!("{url} cannot be used"))?,
+        "{url} is not empty: a backup is restored into an empty database"
+    );
+    let filled = database::fill(url, staging, dump, tell).await;
+    filled.with_context(|| format!("{url} cannot be filled; nothing was changed"))?;
     tell("opening");
-    let stores = open_folder(staging).await?;
+    let opened = of_database(url, staging, given).await;
+    if opened.is_err() {
+        database::clear(url).await.with_context(|| format!("{url} holds a restore that failed: empty it"))?;
+    }
+    fs::remove_dir_all(staging.join(database::FOLDER))?;
+    Ok(Restored { is_openable: opened?, manifest })
+}
+
+async fn of_database(url: &DatabaseUrl, staging: &Path, given: &GivenKeys) -> anyhow::Result<bool> {
+    let node = node::known(staging)?.context("the backup has no id of a node")?;
+    let database = Database { url: url.clone(), node, patience: Duration::ZERO };
+    let config = StoreConfig { dir: staging.to_owned(), database: Some(database) };
+    open(rungate_store::open(&config).await?, staging, given).await
+}
+
+/// Opens what was restored, with its key where there is one. Whether there is.
+async fn open(stores: Stores, staging: &Path, given: &GivenKeys) -> anyhow::Result<bool> {
     let is_openable = keys::existing(staging, given.environment.as_ref())?.is_some();
     let opened = if is_openable {
         let (clock, entropy) = (SystemClock::new(), SystemEntropy::open()?);
@@ -102,7 +142,7 @@ async fn fill(
     stores.close().await;
     opened.context("the backup needs another sealing key")?;
     fs::remove_file(staging.join("lock"))?;
-    Ok(Restored { manifest, is_openable })
+    Ok(is_openable)
 }
 
 /// Copies what the manifest of the folder `source` names.

@@ -2,7 +2,8 @@
 //!
 //! The journal is held first and copied after the log. So the copied log begins a replay at its own place, the copied
 //! journal has everything from there to a moment after the backup began, and what the log has already is left out by
-//! it: nothing that was acknowledged before is missing, nothing stands twice.
+//! it: nothing that was acknowledged before is missing, nothing stands twice. With a database it is the same: its place of
+//! this node's journal is part of what is copied as of one moment.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -13,18 +14,23 @@ use anyhow::{Context as _, bail, ensure};
 use rungate_core::keyring::Keyring;
 use rungate_core::time::Timestamp;
 use rungate_gateway::journal::hold::Hold;
-use rungate_store::backup::{copy_catalog, copy_log, inspect};
+use rungate_store::DatabaseUrl;
+use rungate_store::backup::database::{self, Dump};
+use rungate_store::backup::{Contents, copy_catalog, copy_log, inspect};
 
-use super::manifest::{FORMAT, JournalContents, Listed, MANIFEST, Manifest};
+use super::manifest::{JournalContents, Listed, MANIFEST, Manifest, OF_DATABASE, OF_FOLDER};
 use super::{archive, verify};
 use crate::boot::folder::write_private;
 use crate::boot::keys::{self, SEALING_KEY_FILE};
+use crate::boot::node::{self, NODE_FILE};
 
 /// What is to be backed up, and where to.
 #[derive(Debug)]
 pub struct Order<'a> {
     /// The data folder.
     pub data: &'a Path,
+    /// The database that has everything but the journal and the keys; `None` where the data folder has it all.
+    pub database: Option<&'a DatabaseUrl>,
     /// A folder or, by its name, an archive; not there yet.
     pub destination: &'a Path,
     /// Whether the sealing key goes with it.
@@ -34,10 +40,12 @@ pub struct Order<'a> {
 }
 
 /// Takes a backup and verifies it. Nothing stands under the final name before that is done.
-pub fn take(order: &Order<'_>, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Manifest> {
+pub async fn take(order: &Order<'_>, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Manifest> {
     let Order { data, destination, .. } = *order;
+    let parts =
+        if order.database.is_some() { ["journal", NODE_FILE] } else { ["control.db", "log/views.db"] };
     ensure!(
-        data.join("control.db").is_file() && data.join("log/views.db").is_file(),
+        parts.iter().all(|part| data.join(part).exists()),
         "there is no data of Rungate in {}",
         data.display()
     );
@@ -56,7 +64,7 @@ pub fn take(order: &Order<'_>, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Man
     let partial = Partial::make(destination)?;
     let tree = partial.dir.join("tree");
     private_dir(&tree)?;
-    let manifest = copy(order, &tree, tell)?;
+    let manifest = copy(order, &tree, tell).await?;
     verify::folder(&tree, tell)?;
     let whole = if is_archive(destination) {
         tell("packing");
@@ -79,11 +87,17 @@ fn is_archive(path: &Path) -> bool {
     path.to_str().is_some_and(|name| name.ends_with(archive::SUFFIX))
 }
 
-fn copy(order: &Order<'_>, tree: &Path, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Manifest> {
+async fn copy(order: &Order<'_>, tree: &Path, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Manifest> {
     let Order { data, with_sealing_key, now, .. } = *order;
     let mut copying = |name: &str| tell(&format!("copying {name}"));
     let hold = Hold::take(&data.join("journal")).context("the journal cannot be held")?;
-    copy_log(data, tree, &mut copying)?;
+    let database = match order.database {
+        None => {
+            copy_log(data, tree, &mut copying)?;
+            None
+        }
+        Some(url) => Some(copy_database(url, data, tree, &mut copying).await?),
+    };
     let journal_dir = tree.join("journal");
     private_dir(&journal_dir)?;
     copying("journal");
@@ -99,21 +113,27 @@ fn copy(order: &Order<'_>, tree: &Path, tell: &mut dyn FnMut(&str)) -> anyhow::R
             data.display()
         )
     })?;
-    copy_catalog(data, tree, &mut copying)?;
+    if database.is_none() {
+        copy_catalog(data, tree, &mut copying)?;
+    }
     if let Some(key) = &key {
         ensure!(read_key()? == *key, "the sealing key was replaced meanwhile: take the backup anew");
         write_private(&tree.join(SEALING_KEY_FILE), key)?;
     }
-    let contents = inspect(tree)?;
+    let (contents, database) = match database {
+        None => (inspect(tree)?, None),
+        Some((dump, contents)) => (contents, Some(dump)),
+    };
     let mut paths = Vec::new();
     list(tree, tree, &mut paths)?;
     paths.sort();
     let files = paths.iter().map(|path| Listed::of(tree, path)).collect::<anyhow::Result<_>>()?;
     let manifest = Manifest {
-        format: FORMAT,
+        format: if database.is_some() { OF_DATABASE } else { OF_FOLDER },
         version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: now,
         contents,
+        database,
         journal: JournalContents { entries: journal.entries, last: journal.last },
         has_sealing_key: key.is_some(),
         sealing_keys: key_ids(data),
@@ -121,6 +141,20 @@ fn copy(order: &Order<'_>, tree: &Path, tell: &mut dyn FnMut(&str)) -> anyhow::R
     };
     write_private(&tree.join(MANIFEST), &manifest.to_text()?)?;
     Ok(manifest)
+}
+
+/// Copies the database, and the id by which it knows this node's journal.
+async fn copy_database(
+    url: &DatabaseUrl,
+    data: &Path,
+    tree: &Path,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<(Dump, Contents)> {
+    private_dir(&tree.join(database::FOLDER))?;
+    let node = node::known(data)?.context("the data folder has no id of a node")?;
+    write_private(&tree.join(NODE_FILE), &format!("{node}\n"))?;
+    let dumped = database::dump(url, node, tree, tell).await;
+    dumped.with_context(|| format!("the database {url} cannot be copied"))
 }
 
 /// None where the key is kept elsewhere.

@@ -31,13 +31,27 @@ pub fn folder(dir: &Path, tell: &mut dyn FnMut(&str)) -> anyhow::Result<Manifest
         file.ensure_same(&(bytes, sha256))?;
     }
     tell("verifying databases and bodies");
+    if let Some(dump) = &manifest.database {
+        rungate_store::backup::database::inspect(dir, dump)?;
+        return journal(dir, manifest);
+    }
     let contents = rungate_store::backup::inspect(dir)?;
     ensure!(
         contents == manifest.contents,
         "the databases hold {contents:?}, but {MANIFEST} says {:?}",
         manifest.contents
     );
-    let journal = hold::Contents::of(&dir.join("journal")).context("the journal")?;
+    journal(dir, manifest)
+}
+
+fn journal(dir: &Path, manifest: Manifest) -> anyhow::Result<Manifest> {
+    let place = dir.join("journal");
+    // A folder without files is in no list of files.
+    let journal = if place.exists() {
+        hold::Contents::of(&place).context("the journal")?
+    } else {
+        hold::Contents::default()
+    };
     ensure!(
         journal.damaged_bytes == 0
             && (journal.entries, journal.last) == (manifest.journal.entries, manifest.journal.last),

@@ -11,15 +11,23 @@ use super::folder;
 /// Its file in the data folder. It goes with the journal: a copy of the one needs a copy of the other.
 pub const NODE_FILE: &str = "node.id";
 
+/// Reads the id, if there is one yet.
+pub fn known(data: &Path) -> anyhow::Result<Option<Uuid>> {
+    let path = data.join(NODE_FILE);
+    let shown = path.display();
+    let Some(text) = folder::read_private(&path).with_context(|| shown.to_string())? else { return Ok(None) };
+    let id = Uuid::try_parse(text.trim()).ok().filter(|id| !id.is_nil());
+    ensure!(id.is_some(), "{shown} holds no id of a node; put the original back");
+    Ok(id)
+}
+
 /// Reads the id, or makes one.
 pub fn open(data: &Path, clock: &dyn Clock, entropy: &dyn Entropy) -> anyhow::Result<Uuid> {
     let path = data.join(NODE_FILE);
-    let shown = path.display();
-    if let Some(text) = folder::read_private(&path).with_context(|| shown.to_string())? {
-        let id = Uuid::try_parse(text.trim()).ok();
-        ensure!(id.is_some_and(|id| !id.is_nil()), "{shown} holds no id of a node; put the original back");
-        return Ok(id.unwrap_or_default());
+    if let Some(id) = known(data)? {
+        return Ok(id);
     }
+    let shown = path.display();
     let id = fresh_uuid(entropy, clock.now());
     folder::write_private(&path, &format!("{id}\n")).with_context(|| shown.to_string())?;
     Ok(id)

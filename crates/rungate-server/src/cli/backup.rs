@@ -19,7 +19,7 @@ const WITHOUT_KEY: &str = "The sealing key is NOT in it: without the key that th
 const WITH_KEY: &str =
     "The sealing key IS in it: whoever has this backup has every provider key. Guard it like them.";
 
-/// Backs up a data folder, while a server runs on it or not.
+/// Backs up a data folder, and the database that goes with it, while a server runs on them or not.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Backup {
@@ -62,6 +62,9 @@ pub struct Restore {
     /// Data folder to fill; absent or empty
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
+    /// Configuration file; it, or RUNGATE_STORE_URL, names the database, empty, for a backup of one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// File with the sealing key, for a backup without it; RUNGATE_SEALING_KEY does too
     #[arg(long, value_name = "FILE")]
     sealing_key_file: Option<PathBuf>,
@@ -82,18 +85,15 @@ impl Backup {
         let environment = Environment::of_process();
         let sources = Sources { file: self.config, environment, flags: flag.into_iter().collect() };
         let Store { data, url, .. } = Config::load(&sources)?.config.store;
-        if let Some(url) = url {
-            bail!(
-                "everything but the journal and keys is in {url}: back it up with pg_dump, see docs/postgres.md"
-            );
-        }
         let order = Order {
             data: &data,
+            database: url.as_ref(),
             destination: &destination,
             with_sealing_key: self.with_sealing_key,
             now: SystemClock::new().now(),
         };
-        let manifest = take(&order, &mut progress(self.json))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let manifest = runtime.block_on(take(&order, &mut progress(self.json)))?;
         report(&manifest, self.json, &format!("Backed up to {} and verified: ", destination.display()))
     }
 }
@@ -111,7 +111,12 @@ impl Restore {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut tell = progress(self.json);
-        let restored = runtime.block_on(restore(&self.source, &self.data, &given, &mut tell))?;
+        let flag = ("store", "data", self.data.to_string_lossy().into_owned());
+        let environment = Environment::of_process();
+        let sources = Sources { file: self.config, environment, flags: vec![flag] };
+        let url = Config::load(&sources)?.config.store.url;
+        let restored =
+            runtime.block_on(restore(&self.source, &self.data, url.as_ref(), &given, &mut tell))?;
         if self.json {
             let report = json!({ "isOpenable": restored.is_openable, "manifest": restored.manifest });
             return Ok(out::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?);

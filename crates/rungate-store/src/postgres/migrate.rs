@@ -1,5 +1,6 @@
 //! Brings a database to the current schema: numbered SQL, forward only, never edited once merged.
 
+use deadpool_postgres::GenericClient;
 use rungate_core::ports::StoreError;
 use tokio_postgres::Transaction;
 
@@ -42,6 +43,10 @@ pub(crate) const LOG: Schema = Schema {
     ],
 };
 
+/// Which steps a database has.
+const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (role text NOT NULL, number bigint NOT NULL, \
+     name text NOT NULL, checksum bigint NOT NULL, PRIMARY KEY (role, number))";
+
 /// One node at a time looks at the schema of a database; the number only has to be ours.
 const LOCK: i64 = 0x7275_6e67_6174_6531;
 
@@ -56,13 +61,7 @@ pub(crate) async fn migrate(connection: &mut Connection, schema: &Schema) -> Res
         .await
         .or_store()?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.or_store()?;
-    transaction
-        .batch_execute(
-            "CREATE TABLE IF NOT EXISTS migration (role text NOT NULL, number bigint NOT NULL, name text NOT NULL, \
-             checksum bigint NOT NULL, PRIMARY KEY (role, number))",
-        )
-        .await
-        .or_store()?;
+    transaction.batch_execute(STEPS_TABLE).await.or_store()?;
     let done = verify(&transaction, schema).await?;
     for (place, step) in schema.steps.iter().enumerate().skip(done) {
         transaction.batch_execute(step.sql).await.or_store()?;
@@ -75,6 +74,26 @@ pub(crate) async fn migrate(connection: &mut Connection, schema: &Schema) -> Res
             .or_store()?;
     }
     transaction.commit().await.or_store()
+}
+
+/// Makes the tables of an empty database as they were after so many steps of each role, with no row, not even of steps.
+pub(crate) async fn make(client: &impl GenericClient, steps: &[(String, u64)]) -> Result<(), StoreError> {
+    client.batch_execute(STEPS_TABLE).await.or_store()?;
+    for (role, count) in steps {
+        let schema = [CONTROL, LOG].into_iter().find(|schema| schema.role == role);
+        let known = schema.as_ref().map_or(&[][..], |schema| schema.steps);
+        let wanted = usize::try_from(*count).ok().and_then(|count| known.get(..count)).ok_or_else(|| {
+            StoreError::Unavailable(format!(
+                "it has {role} schema {count}, which is newer than this version of Rungate knows ({}); use the version \
+                 that wrote it, or a newer one",
+                known.len()
+            ))
+        })?;
+        for step in wanted {
+            client.batch_execute(step.sql).await.or_store()?;
+        }
+    }
+    Ok(())
 }
 
 /// How many steps the database has, all of them known to be ours.

@@ -3,6 +3,7 @@
 //! The tables are those of the SQLite files, in one schema; time is microseconds and money nano-dollars there too. The
 //! journal and the sealing key stay in the data folder: each node has its own.
 
+pub(crate) mod backup;
 mod bind;
 mod catalog;
 mod error;

@@ -20,39 +20,39 @@ use super::{Stage, chat, streamed};
 
 const CLIENTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(30);
-const BIN: &str = env!("CARGO_BIN_EXE_rungate");
+pub(super) const BIN: &str = env!("CARGO_BIN_EXE_rungate");
 
-fn rungate() -> Command {
+pub(super) fn rungate() -> Command {
     let mut command = Command::new(BIN);
     command.env_clear().kill_on_drop(true);
     command
 }
 
-fn backup(data: &Path, to: &Path) -> Command {
+pub(super) fn backup(data: &Path, to: &Path) -> Command {
     let mut command = rungate();
     command.arg("backup").arg(to).arg("--data").arg(data);
     command
 }
 
-fn restore(from: &Path, data: &Path) -> Command {
+pub(super) fn restore(from: &Path, data: &Path) -> Command {
     let mut command = rungate();
     command.arg("restore").arg(from).arg("--data").arg(data);
     command
 }
 
-fn verify(from: &Path) -> Command {
+pub(super) fn verify(from: &Path) -> Command {
     let mut command = rungate();
     command.args(["backup", "verify"]).arg(from);
     command
 }
 
-async fn done(mut command: Command) -> String {
+pub(super) async fn done(mut command: Command) -> String {
     let Output { status, stdout, stderr } = command.output().await.unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
 }
 
-async fn refused(mut command: Command, why: &str) {
+pub(super) async fn refused(mut command: Command, why: &str) {
     let Output { status, stderr, .. } = command.output().await.unwrap();
     let said = String::from_utf8_lossy(&stderr);
     assert_eq!(status.code(), Some(1), "{said}");
@@ -61,14 +61,14 @@ async fn refused(mut command: Command, why: &str) {
 }
 
 /// Clients that send until they are stopped, and the ids of the answers they received in full.
-struct Load {
+pub(super) struct Load {
     received: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     clients: JoinSet<()>,
 }
 
 impl Load {
-    fn begin(client: &Client) -> Self {
+    pub(super) fn begin(client: &Client) -> Self {
         let (received, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
@@ -87,18 +87,18 @@ impl Load {
         Self { received, stop, clients }
     }
 
-    fn so_far(&self) -> Vec<String> {
+    pub(super) fn so_far(&self) -> Vec<String> {
         self.received.lock().unwrap().clone()
     }
 
     /// Until so many answers have come.
-    async fn reach(&self, answers: usize) {
+    pub(super) async fn reach(&self, answers: usize) {
         while self.received.lock().unwrap().len() < answers {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    async fn end(mut self) {
+    pub(super) async fn end(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         while self.clients.join_next().await.is_some() {}
     }
@@ -108,7 +108,7 @@ async fn bodies(server: &Server, id: &str) -> Value {
     server.owner().get(&format!("/api/v1/requests/{id}/bodies")).await.data()
 }
 
-async fn by_id(server: &Server) -> HashMap<String, Value> {
+pub(super) async fn by_id(server: &Server) -> HashMap<String, Value> {
     let rows = all_rows(server).await;
     let count = rows.len();
     let rows: HashMap<_, _> =
@@ -279,7 +279,7 @@ async fn what_is_wrong_with_a_backup_is_said_and_leaves_nothing_behind() {
     fs::write(&views, sound).unwrap();
     let manifest = tree.join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
     refused(restore(&tree, &target), "newer than this version of Rungate knows").await;
     fs::write(&manifest, text.replace("control.db", "../control.db")).unwrap();
     refused(restore(&tree, &target), "no path of ours").await;

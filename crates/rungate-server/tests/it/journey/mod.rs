@@ -3,6 +3,7 @@
 mod answers;
 mod attribution;
 mod backup;
+mod backup_database;
 mod caching;
 mod clock;
 mod crash;

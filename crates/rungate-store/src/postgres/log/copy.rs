@@ -66,15 +66,19 @@ impl CopyRows {
         self.bytes.put_slice(bytes);
     }
 
+    /// All bytes, with the end.
+    pub fn finished(mut self) -> Bytes {
+        self.bytes.put_i16(-1);
+        self.bytes.freeze()
+    }
+
     /// Sends the rows; nothing when there are none.
-    pub async fn send(mut self, transaction: &Transaction<'_>, copy: &Statement) -> Result<u64, Error> {
+    pub async fn send(self, transaction: &Transaction<'_>, copy: &Statement) -> Result<u64, Error> {
         if self.rows == 0 {
             return Ok(0);
         }
-        self.bytes.put_i16(-1);
-        let bytes: Bytes = self.bytes.freeze();
         let mut sink = Box::pin(transaction.copy_in(copy).await?);
-        sink.send(bytes).await?;
+        sink.send(self.finished()).await?;
         sink.as_mut().finish().await
     }
 }

@@ -174,7 +174,11 @@ pub(crate) async fn make(
 }
 
 /// Attached and not made in place, which would wait for every reader of the table and hold up the next ones.
-async fn make_partition(client: &impl GenericClient, table: &str, day: Day) -> Result<(), StoreError> {
+pub(crate) async fn make_partition(
+    client: &impl GenericClient,
+    table: &str,
+    day: Day,
+) -> Result<(), StoreError> {
     let name = partition(table, day);
     let row = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&name]).await.or_store()?;
     if column(&row, 0)? {

@@ -34,7 +34,10 @@ use super::migrate::{LOG, migrate};
 use super::pool::Pool;
 use super::url::DatabaseUrl;
 
+#[cfg(test)]
+pub(crate) use self::copy::{CopyRows, Field};
 use self::days::Days;
+pub(crate) use self::days::{make_partition, partition};
 use self::reader::{Lookup, Reader};
 use self::rebuild::Scope;
 use self::writer::LogWriter;
