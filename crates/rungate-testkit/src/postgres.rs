@@ -129,6 +129,22 @@ impl TestCluster {
         Some(own)
     }
 
+    /// The same, of a server that takes connections with TLS alone. Beside it the authority of its certificate, which is for
+    /// 127.0.0.1, and one that has nothing to do with it.
+    pub fn start_with_tls() -> Option<(Self, [PathBuf; 2])> {
+        let Some(bin) = programs(&SERVER) else { return skip("initdb is not installed") };
+        if programs(&["openssl"]).is_none() {
+            return skip("openssl is not installed");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = Cluster::prepare(folder.path().to_owned(), bin);
+        cluster.init();
+        let authorities = cluster.certify();
+        let mut own = Self { cluster, port: free_port(), _folder: folder };
+        own.resume();
+        Some((own, authorities))
+    }
+
     /// The address of its only database.
     pub fn url(&self) -> String {
         format!("{}/postgres", origin(self.port))
@@ -200,6 +216,27 @@ impl Cluster {
         command.arg("--pwfile").arg(&password);
         let made = command.output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// Makes certificates, and lets nobody in without TLS.
+    fn certify(&self) -> [PathBuf; 2] {
+        let (data, base) = (self.data(), &self.base);
+        fs::write(base.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
+        let make = "set -e; for name in authority other; do \
+             openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name -keyout $name.key -out $name.pem; done; \
+             openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr; \
+             openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+             -extfile san -out server.pem; cp server.key server.pem data/; chmod 600 data/server.key; \
+             if [ -n \"$1\" ]; then chown \"$1\" data/server.key data/server.pem; fi";
+        let user = self.user.as_deref().unwrap_or_default();
+        let made = Command::new("sh").args(["-c", make, "sh", user]).current_dir(base).output().unwrap();
+        assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        let settings = data.join("postgresql.conf");
+        let mut text = fs::read_to_string(&settings).unwrap();
+        text.push_str("\nssl = on\nssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\n");
+        fs::write(settings, text).unwrap();
+        fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+        ["authority.pem", "other.pem"].map(|name| base.join(name))
     }
 
     fn start(&self, port: u16) {

@@ -211,6 +211,34 @@ mod server {
     }
 
     #[tokio::test]
+    async fn tls_is_used_and_certificates_are_checked_as_asked_for() {
+        let Some((cluster, [authority, other])) = TestCluster::start_with_tls() else { return };
+        let with = |parameters: &str| format!("{}?{parameters}", cluster.url());
+        let file = |path: &std::path::Path| path.display().to_string();
+        for parameters in [
+            String::new(),
+            "sslmode=require".to_owned(),
+            format!("sslmode=verify-full&sslrootcert={}", file(&authority)),
+        ] {
+            let catalog = PostgresCatalog::open(&url(&with(&parameters))).await;
+            assert!(catalog.is_ok(), "{parameters}: {:?}", catalog.err());
+        }
+        let encrypted = rungate_testkit::psql(
+            &with("sslmode=require"),
+            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE backend_type = 'client backend'",
+        );
+        assert_eq!(encrypted.as_deref(), Ok("t"));
+        let plain = refused(&with("sslmode=disable")).await;
+        assert!(plain.contains("no encryption"), "{plain}");
+        let stranger = refused(&with(&format!("sslmode=verify-full&sslrootcert={}", file(&other)))).await;
+        assert!(stranger.contains("certificate"), "{stranger}");
+        let elsewhere = cluster.url().replace("127.0.0.1", "localhost");
+        let parameters = format!("sslmode=verify-full&sslrootcert={}", file(&authority));
+        let misnamed = refused(&format!("{elsewhere}?{parameters}")).await;
+        assert!(misnamed.contains("certificate"), "the certificate names 127.0.0.1 alone: {misnamed}");
+    }
+
+    #[tokio::test]
     async fn a_newer_schema_and_a_foreign_one_are_refused() {
         let Some((database, roles)) = open().await else { return };
         roles.close().await;
