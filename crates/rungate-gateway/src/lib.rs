@@ -19,6 +19,7 @@ pub mod models;
 pub mod observe;
 pub mod pipeline;
 pub mod prices;
+pub mod recount;
 mod redact;
 pub mod refusal;
 pub mod registrar;

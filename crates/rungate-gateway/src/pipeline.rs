@@ -227,7 +227,10 @@ impl Pipeline {
         let run = govern::history(exchange, policies, &self.runs, parsed).await?;
         let caps = govern::judge(exchange, policies, run.as_ref(), parsed, candidate, known)?;
         let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
-        govern::rate(exchange, policies, &self.limiter, key.key.id(), tokens)?;
+        if policies.rate_limits().next().is_some() {
+            self.limiter.counted().await;
+            govern::rate(exchange, policies, &self.limiter, tokens)?;
+        }
         let found = cache::look(&self.cache, exchange, policies, parsed, candidate, outgoing, caps);
         if let Some(found) = found {
             return Ok(Governed::Kept(found));

@@ -32,6 +32,8 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
     } = booted;
     let (registrar, registrations) = registrar();
     let planes = planes::assemble(&services, pipeline, memory, telemetry.clone(), registrar);
+    let limiter = planes.data.limiter.clone();
+    let recounting = limiter.recounting();
     let edge = Arc::new(Edge {
         data_plane: planes.data,
         control_plane: with_fallbacks(planes.control),
@@ -51,7 +53,8 @@ pub async fn run(booted: Booted, listener: TcpListener, stop: CancellationToken)
     let jobs = TaskTracker::new();
     // Draining goes on until the last request has written its end.
     let served = CancellationToken::new();
-    jobs.spawn(drain::run(Arc::clone(&services), Arc::clone(&health), served.clone()));
+    let (store, ready) = (Arc::clone(&services), Arc::clone(&health));
+    jobs.spawn(drain::run(store, ready, limiter, recounting, served.clone()));
     jobs.spawn(refresh::run(Arc::clone(&services), Arc::clone(&health), stop.clone()));
     jobs.spawn(budgets::run(Arc::clone(&services), budget_events, stop.clone()));
     jobs.spawn(retention::run(Arc::clone(&services), defaults, stop.clone()));

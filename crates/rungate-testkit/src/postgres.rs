@@ -222,14 +222,14 @@ impl Cluster {
     fn certify(&self) -> [PathBuf; 2] {
         let (data, base) = (self.data(), &self.base);
         fs::write(base.join("san"), "subjectAltName=IP:127.0.0.1").unwrap();
-        let make = "set -e; for name in authority other; do \
+        let script = "set -e; for name in authority other; do \
              openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$name -keyout $name.key -out $name.pem; done; \
              openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr; \
              openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
              -extfile san -out server.pem; cp server.key server.pem data/; chmod 600 data/server.key; \
              if [ -n \"$1\" ]; then chown \"$1\" data/server.key data/server.pem; fi";
         let user = self.user.as_deref().unwrap_or_default();
-        let made = Command::new("sh").args(["-c", make, "sh", user]).current_dir(base).output().unwrap();
+        let made = Command::new("sh").args(["-c", script, "sh", user]).current_dir(base).output().unwrap();
         assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
         let settings = data.join("postgresql.conf");
         let mut text = fs::read_to_string(&settings).unwrap();

@@ -92,6 +92,15 @@ impl PolicySet {
         Ok(set)
     }
 
+    /// The rate limits of all of them.
+    pub fn rate_limits(&self) -> impl Iterator<Item = (&Bound, &RateLimit)> {
+        let all = self.agents.values().chain(self.keys.values()).chain([&self.workspace]).flatten();
+        all.filter_map(|policy| match &policy.rule {
+            Rule::RateLimit(limit) => Some((policy, limit)),
+            _ => None,
+        })
+    }
+
     /// The policies for requests of `agent` with `key`. Allocates nothing.
     pub fn for_request(&self, agent: Option<AgentId>, key: Option<VirtualKeyId>) -> Applicable<'_> {
         Applicable {

@@ -10,8 +10,8 @@
 //! Time is what has passed since the start, by a clock that never steps back, so that setting the machine's clock changes
 //! nothing. A request stands at the time it brings or at the latest that was seen, whichever is later.
 //!
-//! **After a restart** everything is forgotten: a limit of N may admit N more within a window that began before it.
-//! [`Limiter::restore`] takes what the log of requests knows of that time. Requests in flight end with the process.
+//! **After a restart** [`Limiter::restore`] takes what the log of requests knows of the time before; until it has, requests wait
+//! ([`Limiter::counted`]). Requests in flight end with the process.
 //!
 //! **Memory** is bounded in bytes. A counter is forgotten once nothing of it is in its window or in flight; requests that
 //! come in look for such counters, a few each. Runs and addresses, which callers make up, have at most three quarters of
@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rungate_core::id::WorkspaceId;
+use tokio::sync::watch;
 
 pub use terms::{Counter, Limit, Refused, Standing, Subject, Unit};
 
@@ -38,10 +39,24 @@ use terms::{IN_FLIGHT_RETRY, nanos};
 /// time too: two days.
 const BEFORE_START_NS: u64 = 2 * 24 * 60 * 60 * 1_000_000_000;
 
+/// So long a request waits for what was admitted before the start to be counted.
+const RECOUNT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Counts what it admits, for all limits of this process. A clone is the same limiter.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     state: Arc<Mutex<State>>,
+    counted: Arc<watch::Sender<bool>>,
+}
+
+/// What was admitted before the start is being counted, until this is dropped.
+#[derive(Debug)]
+pub struct Recounting(Arc<watch::Sender<bool>>);
+
+impl Drop for Recounting {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 #[derive(Debug)]
@@ -74,7 +89,25 @@ impl Limiter {
     /// A limiter that takes at most about so many bytes; 64 MiB have room for some hundred thousand counters.
     pub fn new(capacity_bytes: usize) -> Self {
         let state = State { table: Table::new(capacity_bytes), now: 0, found: Vec::new() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), counted: Arc::new(watch::Sender::new(true)) }
+    }
+
+    /// Lets requests wait until what was admitted before the start is counted.
+    pub fn recounting(&self) -> Recounting {
+        self.counted.send_replace(false);
+        Recounting(Arc::clone(&self.counted))
+    }
+
+    /// Returns once what was admitted before the start is counted, or after [`RECOUNT_PATIENCE`].
+    pub async fn counted(&self) {
+        if *self.counted.borrow() {
+            return;
+        }
+        let mut counted = self.counted.subscribe();
+        let waited = tokio::time::timeout(RECOUNT_PATIENCE, counted.wait_for(|counted| *counted)).await;
+        if waited.is_err() {
+            tracing::warn!("a rate limit is asked before what was admitted earlier is counted");
+        }
     }
 
     /// Admits a request of `workspace` if all its `limits` allow it, and counts it in all of them; else in none.

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use rungate_core::agent::BodyCapture;
 use rungate_core::code::Code;
-use rungate_core::exchange::{Decision, Effect, Mode};
-use rungate_core::id::VirtualKeyId;
+use rungate_core::exchange::{Decision, Effect, ExchangeRecord, Mode};
 use rungate_core::money::NanoUsd;
 use rungate_core::policy::{Applicable, Denial, Facts, Filtered, Finding, Per, RateLimit};
 use rungate_llm::ceiling::Demand;
@@ -172,13 +171,12 @@ pub fn rate(
     exchange: &mut Exchange,
     policies: Applicable<'_>,
     limiter: &Limiter,
-    key: VirtualKeyId,
     tokens: u64,
 ) -> Result<(), Refusal> {
     let mut limits = Vec::new();
     let mut bounds = Vec::new();
     for (policy, limit) in policies.rate_limits() {
-        let Some(subject) = subject(exchange, limit.per, key) else { continue };
+        let Some(subject) = subject(&exchange.record, limit.per) else { continue };
         for (unit, most) in units(limit) {
             let counter = Counter { rule: policy.id.uuid(), subject: subject.clone(), unit };
             limits.push(Limit { counter, most, enforced: policy.mode == Mode::Enforce });
@@ -232,8 +230,8 @@ fn reached(exchange: &Exchange, refused: &Refused) -> Refusal {
 }
 
 /// Whose count the request is in; `None` where it is in nobody's.
-fn subject(exchange: &Exchange, per: Per, key: VirtualKeyId) -> Option<Subject> {
-    let record = &exchange.record;
+pub fn subject(record: &ExchangeRecord, per: Per) -> Option<Subject> {
+    let key = record.virtual_key_id;
     match per {
         Per::Workspace => Some(Subject::Workspace),
         Per::Key => Some(Subject::Key(key)),
@@ -244,7 +242,8 @@ fn subject(exchange: &Exchange, per: Per, key: VirtualKeyId) -> Option<Subject> 
     }
 }
 
-fn units(limit: &RateLimit) -> impl Iterator<Item = (Unit, u64)> {
+/// What a limit counts, and up to where.
+pub fn units(limit: &RateLimit) -> impl Iterator<Item = (Unit, u64)> {
     let units = [
         (Unit::RequestsPerMinute, limit.requests_per_minute),
         (Unit::RequestsPerHour, limit.requests_per_hour),

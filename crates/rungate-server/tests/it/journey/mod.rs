@@ -10,6 +10,8 @@ mod crash;
 mod damage;
 mod erase;
 mod governance;
+mod keys;
+mod limits;
 mod memory;
 mod odd;
 mod outage;
