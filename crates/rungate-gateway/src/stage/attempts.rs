@@ -11,7 +11,7 @@ use rungate_core::policy::{self, Retryable};
 
 use crate::directory::KeyEntry;
 use crate::exchange::Exchange;
-use crate::health::Health;
+use crate::health::{Health, Place};
 use crate::refusal::Refusal;
 use crate::routing::Candidate;
 use crate::runs::Run;
@@ -81,11 +81,22 @@ impl Attempts<'_> {
         mut routed: Routed,
     ) -> (Way, Result<Response<Incoming>, Failure>) {
         loop {
-            let tried = self.at(permit, exchange, &way, &routed).await;
+            let key = way.candidate.access.key.id();
+            let place = match self.health.enter(key, exchange.since_start()) {
+                Some(place) => place,
+                None => match self.instead(exchange, &way, &mut routed) {
+                    Some(next) => {
+                        way = next;
+                        continue;
+                    }
+                    None => self.health.insist(key),
+                },
+            };
+            let tried = self.at(permit, exchange, &way, place, &routed).await;
             let next = match failed(&tried.sent) {
                 None => None,
                 // What the provider says is kept until it is certain that somebody else is asked.
-                Some(why) => self.next(exchange, &way, why, &mut routed),
+                Some(why) => self.after(exchange, &way, why, &mut routed),
             };
             let Some(next) = next else {
                 let sent = tried.sent.map_err(|error| dispatch::failure(&error, &way.candidate));
@@ -96,12 +107,17 @@ impl Attempts<'_> {
     }
 
     /// Tries at one place, again where the policy says so.
-    async fn at(&self, permit: &Permit, exchange: &mut Exchange, way: &Way, routed: &Routed) -> Tried {
+    async fn at(
+        &self,
+        permit: &Permit,
+        exchange: &mut Exchange,
+        way: &Way,
+        mut place: Place<'_>,
+        routed: &Routed,
+    ) -> Tried {
         let key = way.candidate.access.key.id();
         let mut again = 0;
         loop {
-            let place = self.health.enter(key, exchange.since_start());
-            let place = place.unwrap_or_else(|| self.health.insist(key));
             let Way { candidate, outgoing, .. } = way;
             let tried =
                 dispatch::attempt(permit, exchange, self.client, outgoing, candidate, routed.patience).await;
@@ -125,34 +141,57 @@ impl Attempts<'_> {
             exchange.left_behind(why.cost(way));
             drop(tried);
             tokio::time::sleep(pause).await;
+            let entered = self.health.enter(key, exchange.since_start());
+            place = entered.unwrap_or_else(|| self.health.insist(key));
         }
     }
 
-    /// The next way that may be taken, after `way` failed.
-    fn next(&self, exchange: &mut Exchange, way: &Way, why: Failed, routed: &mut Routed) -> Option<Way> {
-        let (before, lost) = (exchange.lost(), why.cost(way));
+    /// The way after `way`, which failed.
+    fn after(&self, exchange: &mut Exchange, way: &Way, why: Failed, routed: &mut Routed) -> Option<Way> {
+        let lost = why.cost(way);
+        let total = exchange.lost().saturating_add(lost.unwrap_or(NanoUsd::ZERO));
+        let next = self.next(exchange, total, true, routed)?;
+        exchange.left_behind(lost);
+        routed.left(exchange, way, &next, &format!("failed: {}", why.as_str()));
+        Some(next)
+    }
+
+    /// The way in the place of `way`, whose provider key is left alone now; `None` where it is the one to ask all the same.
+    fn instead(&self, exchange: &mut Exchange, way: &Way, routed: &mut Routed) -> Option<Way> {
+        let now = exchange.since_start();
+        let is_open = |other: &Alternative| self.health.is_open_to(other.candidate.access.key.id(), now);
+        let since = |candidate: &Candidate| self.health.open_since(candidate.access.key.id());
+        let may_skip = routed.rest.iter().any(is_open);
+        if !may_skip {
+            // All are left alone: asked is who has been for longest.
+            routed.rest.make_contiguous().sort_by_key(|other| since(&other.candidate));
+            let first = routed.rest.front()?;
+            if since(&way.candidate) <= since(&first.candidate) {
+                return None;
+            }
+        }
+        let next = self.next(exchange, exchange.lost(), may_skip, routed)?;
+        routed.left(exchange, way, &next, "has failed of late");
+        Some(next)
+    }
+
+    /// The next way that may be taken; at most `lost` is spent by then. With `may_skip` provider keys that are left alone are passed
+    /// over, as long as there is another.
+    fn next(
+        &self,
+        exchange: &mut Exchange,
+        lost: NanoUsd,
+        may_skip: bool,
+        routed: &mut Routed,
+    ) -> Option<Way> {
         while let Some(alternative) = routed.rest.pop_front() {
-            let name = named(&alternative.candidate);
-            let may_skip = !routed.rest.is_empty();
-            match self.ready(
-                exchange,
-                &alternative,
-                before.saturating_add(lost.unwrap_or(NanoUsd::ZERO)),
-                may_skip,
-                routed,
-            ) {
-                Ok(next) => {
-                    exchange.left_behind(lost);
-                    exchange.chosen(&next.candidate);
-                    exchange.warn("fallback_used");
-                    routed.note(
-                        exchange,
-                        Effect::Flag,
-                        &format!("{} failed: {}; then {name}", named(&way.candidate), why.as_str()),
-                    );
-                    return Some(next);
+            let may_skip = may_skip && !routed.rest.is_empty();
+            match self.ready(exchange, &alternative, lost, may_skip, routed) {
+                Ok(next) => return Some(next),
+                Err(reason) => {
+                    let reason = format!("not {}: {reason}", named(&alternative.candidate));
+                    routed.note(exchange, Effect::Deny, &reason);
                 }
-                Err(reason) => routed.note(exchange, Effect::Deny, &format!("not {name}: {reason}")),
             }
         }
         None
@@ -193,6 +232,14 @@ impl Attempts<'_> {
 }
 
 impl Routed {
+    /// Another way is taken than `way`, and why.
+    fn left(&self, exchange: &mut Exchange, way: &Way, next: &Way, why: &str) {
+        exchange.chosen(&next.candidate);
+        exchange.warn("fallback_used");
+        let reason = format!("{} {why}; then {}", named(&way.candidate), named(&next.candidate));
+        self.note(exchange, Effect::Flag, &reason);
+    }
+
     fn note(&self, exchange: &mut Exchange, effect: Effect, reason: &str) {
         let reason = Some(reason.chars().take(500).collect());
         exchange.record.decisions.push(Decision { effect, reason, ..self.policy.clone() });

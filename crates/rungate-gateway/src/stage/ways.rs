@@ -54,7 +54,8 @@ pub fn choose(
     for reason in left_out {
         exchange.record.decisions.push(Decision { reason: Some(reason), ..policy.clone() });
     }
-    let mut ways = by_health(ways, known.health, now);
+    // Whether their provider keys answer is asked when they are taken: what is held against the first way here holds for all.
+    let mut ways = VecDeque::from(ways);
     let first = ways.pop_front().unwrap_or(first);
     let routed = Routed {
         policy,
@@ -91,17 +92,6 @@ fn downgraded(
     let reason = Some(reason.chars().take(500).collect());
     exchange.record.decisions.push(Decision { effect, reason, ..policy.clone() });
     chosen
-}
-
-/// Those that answer first; where none does, the one that has been left alone longest.
-fn by_health(ways: Vec<Candidate>, health: &Health, now: Duration) -> VecDeque<Candidate> {
-    let (mut well, mut ill): (Vec<_>, Vec<_>) =
-        ways.into_iter().partition(|way| health.is_open_to(way.access.key.id(), now));
-    if well.is_empty() {
-        ill.sort_by_key(|way| health.open_since(way.access.key.id()));
-    }
-    well.append(&mut ill);
-    well.into()
 }
 
 /// Finds the most that each further way can cost; the most of all of them.

@@ -108,6 +108,7 @@ async fn a_key_that_keeps_failing_is_left_alone_and_tried_again_by_one() {
         let (answer, row) = fork.send(&chat("gpt-4o-mini")).await;
         assert_eq!(answer.status, 200);
         first += keys(&row).iter().filter(|key| **key == fork.stage.tenant.openai).count();
+        assert!(row["warnings"].as_array().unwrap().contains(&json!("fallback_used")), "{row}");
     }
     assert_eq!(first, 5, "its circuit opens after five failures in a row");
     // All fail: somebody is asked all the same, and the client hears what is the matter.
@@ -118,6 +119,47 @@ async fn a_key_that_keeps_failing_is_left_alone_and_tried_again_by_one() {
         assert!(answer.status.is_server_error(), "{}", answer.text());
         assert!(!keys(&row).is_empty());
     }
+}
+
+#[tokio::test]
+async fn while_a_key_is_left_alone_requests_go_to_the_first_fallback_that_policies_allow() {
+    let fork = Fork::set().await;
+    let owner = fork.stage.server.owner();
+    let deny = json!({ "name": "no gpt-4o", "type": "model_access", "config": { "denyModels": ["gpt-4o"] } });
+    assert_eq!(owner.post("/api/v1/policies", &deny).await.status, 201);
+    let config = json!({ "fallbacks": [
+        { "model": "gpt-4o", "providerKeyId": fork.second_key },
+        { "model": "gpt-4.1-nano", "providerKeyId": fork.second_key },
+    ] });
+    assert_eq!(fork.routing(&config).await.status, 201);
+    fork.stage.direct("error=500").await;
+    for _ in 0..8 {
+        let (answer, row) = fork.send(&chat("gpt-4o-mini")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(row["model"], "gpt-4.1-nano", "{row}");
+    }
+}
+
+#[tokio::test]
+async fn exactly_one_of_many_finds_out_whether_a_key_answers_again() {
+    let fork = Arc::new(Fork::set().await);
+    fork.falls_back(&json!({})).await;
+    fork.stage.direct("error=429+retry-after=1").await;
+    fork.send(&chat("gpt-4o-mini")).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    fork.stage.direct("hang").await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let fork = Arc::clone(&fork);
+        clients.spawn(async move {
+            let body = chat("gpt-4o-mini");
+            tokio::time::timeout(Duration::from_secs(5), fork.send(&body))
+                .await
+                .is_ok_and(|(answer, _)| answer.status == 200)
+        });
+    }
+    let answered = clients.join_all().await.into_iter().filter(|it| *it).count();
+    assert_eq!(answered, 19, "all but the one that finds out");
 }
 
 #[tokio::test]
