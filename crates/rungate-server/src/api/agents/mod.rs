@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod effective_policy;
 pub mod get;
 pub mod list;
 pub mod update;
@@ -23,6 +24,7 @@ use crate::services::Services;
 pub fn routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/agents", get(list::list).post(create::create))
+        .route("/agents/{id}/effective-policy", get(effective_policy::effective_policy))
         .route("/agents/{id}", get(get::get).patch(update::update).delete(delete::delete))
 }
 
