@@ -31,13 +31,6 @@ pub fn routes() -> Router<Arc<Services>> {
 /// Documented fields of an agent whose effect comes with people, budgets, limits, policies and workflows.
 const LATER: &[Later] = &[
     later("departmentId"),
-    later("monthlyBudgetUsd"),
-    later("budget"),
-    later("budgetWindow"),
-    later("budgetAction"),
-    later("rateLimitRpm"),
-    later("rateLimitRph"),
-    later("maxConcurrent"),
     later("policyIds"),
     later("runtimeType").unless("\"llm_gateway\""),
     later("endpointUrl"),
