@@ -237,6 +237,11 @@ impl Directory {
         oldest.map(|entry| entry.workspace.id())
     }
 
+    /// Every virtual key, by whichever token.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<KeyEntry>> {
+        self.keys.values()
+    }
+
     /// Every workspace.
     pub fn workspaces(&self) -> impl Iterator<Item = &Arc<WorkspaceEntry>> {
         self.workspaces.values()
@@ -244,6 +249,11 @@ impl Directory {
 }
 
 impl KeyEntry {
+    /// Whether a rate limit stands on it or on its agent.
+    pub fn has_limits(&self) -> bool {
+        !self.key.limits.is_empty() || self.agent.as_ref().is_some_and(|agent| !agent.limits.is_empty())
+    }
+
     /// Whether the token may be used now: switched on, not expired, not past its grace, its agent active.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         let agent_is_active = match (&self.key.owner, &self.agent) {

@@ -227,9 +227,9 @@ impl Pipeline {
         let run = govern::history(exchange, policies, &self.runs, parsed).await?;
         let caps = govern::judge(exchange, policies, run.as_ref(), parsed, candidate, known)?;
         let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
-        if policies.rate_limits().next().is_some() {
+        if policies.rate_limits().next().is_some() || key.has_limits() {
             self.limiter.counted().await;
-            govern::rate(exchange, policies, &self.limiter, tokens)?;
+            govern::rate(exchange, policies, key, &self.limiter, tokens)?;
         }
         let found = cache::look(&self.cache, exchange, policies, parsed, candidate, outgoing, caps);
         if let Some(found) = found {

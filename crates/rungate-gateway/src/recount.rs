@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use rungate_core::exchange::{ExchangeFilter, ExchangeRecord, Outcome};
+use rungate_core::id::VirtualKeyId;
 use rungate_core::page::{Order, PageRequest};
+use rungate_core::policy::PolicySet;
 use rungate_core::ports::{Log, StoreError};
 use rungate_core::time::Timestamp;
 
 use crate::directory::{Directory, WorkspaceEntry};
 use crate::limit::{Counter, Limiter, Unit};
-use crate::stage::govern::{subject, units};
+use crate::stage::govern::{own_limits, subject, units};
 
 /// Rows that are read at once.
 const PAGE: usize = 200;
@@ -31,7 +33,8 @@ pub async fn recount(
 ) -> Result<usize, StoreError> {
     let mut counted = 0;
     for entry in directory.workspaces() {
-        let Some(longest) = longest_window(entry) else { continue };
+        let own = own_counters(directory, entry);
+        let Some(longest) = longest_window(entry, &own) else { continue };
         let mut admitted = Admitted::new();
         let filter = ExchangeFilter { from: Some(now.minus(longest)), ..ExchangeFilter::default() };
         let mut page = PageRequest { limit: PAGE, after: None, order: Order::Desc };
@@ -40,7 +43,7 @@ pub async fn recount(
             let read = log.find(entry.workspace.id(), &filter, &page).await?;
             rows += read.items.len();
             for row in &read.items {
-                count(&mut admitted, entry, &row.record, now);
+                count(&mut admitted, entry, &own, &row.record, now);
             }
             page.after = read.next;
             if page.after.is_none() {
@@ -60,14 +63,39 @@ pub async fn recount(
     Ok(counted)
 }
 
-fn longest_window(entry: &WorkspaceEntry) -> Option<Duration> {
-    let limits = entry.policies.as_ref()?.rate_limits();
-    limits.flat_map(|(_, limit)| units(limit)).filter_map(|(unit, _)| unit.window()).max()
+/// What the limits that stand on keys and their agents count, by key.
+type Own = HashMap<VirtualKeyId, Vec<(Counter, u64)>>;
+
+fn own_counters(directory: &Directory, entry: &WorkspaceEntry) -> Own {
+    let keys = directory.keys().filter(|key| key.workspace.workspace.id() == entry.workspace.id());
+    let limited = keys.filter(|key| key.has_limits());
+    limited
+        .map(|key| {
+            let counted = own_limits(key).filter(|(_, counter, _)| counter.unit.window().is_some());
+            (key.key.id(), counted.map(|(_, counter, most)| (counter, most)).collect())
+        })
+        .collect()
 }
 
-fn count(admitted: &mut Admitted, entry: &WorkspaceEntry, record: &ExchangeRecord, now: Timestamp) {
+fn longest_window(entry: &WorkspaceEntry, own: &Own) -> Option<Duration> {
+    let policies = entry.policies.iter().flat_map(PolicySet::rate_limits);
+    let of_policies = policies.flat_map(|(_, limit)| units(limit)).filter_map(|(unit, _)| unit.window());
+    of_policies.chain(own.values().flatten().filter_map(|(counter, _)| counter.unit.window())).max()
+}
+
+fn count(
+    admitted: &mut Admitted,
+    entry: &WorkspaceEntry,
+    own: &Own,
+    record: &ExchangeRecord,
+    now: Timestamp,
+) {
     if record.outcome == Outcome::Refused {
         return;
+    }
+    for (counter, most) in own.get(&record.virtual_key_id).into_iter().flatten() {
+        let (_, list) = admitted.entry(counter.clone()).or_insert_with(|| (*most, Vec::new()));
+        list.push((now.since(record.created_at), 1));
     }
     let Some(policies) = &entry.policies else { return };
     let applicable = policies.for_request(record.agent.id, Some(record.virtual_key_id));

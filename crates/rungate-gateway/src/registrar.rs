@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rungate_core::agent::{Agent, AgentSource, AgentStatus, AgentType, Environment, Head};
+use rungate_core::agent::{Agent, AgentSource, AgentStatus, AgentType, Environment, Head, OwnLimits};
 use rungate_core::id::{AgentRef, ExternalId, WorkspaceId};
 use rungate_core::ports::{Catalog, CatalogError, Clock, Entropy, Write, fresh_uuid};
 use tokio::sync::mpsc;
@@ -97,6 +97,7 @@ async fn insert(
 ) -> Result<(), CatalogError> {
     let now = clock.now();
     let agent = Agent {
+        limits: OwnLimits::default(),
         head: Head::new(fresh_uuid(entropy, now), new.workspace, now),
         agent_type: AgentType::AiAgent,
         name: new.name.unwrap_or_else(|| new.external_id.as_str().chars().take(100).collect()),

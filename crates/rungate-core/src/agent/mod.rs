@@ -1,5 +1,6 @@
 //! The nouns of the control plane: workspaces and who acts in them.
 
+mod own_limits;
 mod pat;
 mod price_override;
 mod price_snapshot;
@@ -8,6 +9,7 @@ mod registry;
 mod resource;
 mod virtual_key;
 mod workspace;
+pub use own_limits::*;
 pub use pat::*;
 pub use price_override::*;
 pub use price_snapshot::*;

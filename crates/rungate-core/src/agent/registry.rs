@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::own_limits::OwnLimits;
 use crate::agent::resource::{Head, Resource, ResourceKind, head};
 use crate::agent::workspace::BodyCapture;
 use crate::id::{AgentId, ExternalId, ProviderKeyId, WorkspaceId};
@@ -90,6 +91,9 @@ pub struct Agent {
     pub status: AgentStatus,
     /// How it came to be known.
     pub source: AgentSource,
+    /// Limits on its requests.
+    #[serde(default)]
+    pub limits: OwnLimits,
 }
 
 impl Agent {

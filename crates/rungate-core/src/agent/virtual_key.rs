@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::own_limits::OwnLimits;
 use crate::agent::resource::{Head, Resource, ResourceKind, head};
 use crate::id::{AgentId, MemberId, ProviderKeyId, VirtualKeyId};
 use crate::secret::TokenHash;
@@ -93,6 +94,9 @@ pub struct VirtualKey {
     pub expires_at: Option<Timestamp>,
     /// How the expiry was asked for.
     pub expiry_preset: ExpiryPreset,
+    /// Limits on requests with it.
+    #[serde(default)]
+    pub limits: OwnLimits,
 }
 
 impl VirtualKey {

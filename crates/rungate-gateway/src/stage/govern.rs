@@ -5,7 +5,7 @@ use rungate_core::agent::BodyCapture;
 use rungate_core::code::Code;
 use rungate_core::exchange::{Decision, Effect, ExchangeRecord, Mode};
 use rungate_core::money::NanoUsd;
-use rungate_core::policy::{Applicable, Denial, Facts, Filtered, Finding, Per, RateLimit};
+use rungate_core::policy::{self, Applicable, Denial, Facts, Filtered, Finding, Per, RateLimit};
 use rungate_llm::ceiling::Demand;
 use rungate_llm::request;
 use serde_json::json;
@@ -170,30 +170,30 @@ fn denied(denial: &Denial<'_>) -> Refusal {
 pub fn rate(
     exchange: &mut Exchange,
     policies: Applicable<'_>,
+    key: &KeyEntry,
     limiter: &Limiter,
     tokens: u64,
 ) -> Result<(), Refusal> {
     let mut limits = Vec::new();
     let mut bounds = Vec::new();
+    for (name, counter, most) in own_limits(key) {
+        limits.push(Limit { counter, most, enforced: true });
+        bounds.push(Bounded::Own(name));
+    }
     for (policy, limit) in policies.rate_limits() {
         let Some(subject) = subject(&exchange.record, limit.per) else { continue };
         for (unit, most) in units(limit) {
             let counter = Counter { rule: policy.id.uuid(), subject: subject.clone(), unit };
             limits.push(Limit { counter, most, enforced: policy.mode == Mode::Enforce });
-            bounds.push(policy);
+            bounds.push(Bounded::Policy(policy));
         }
     }
     if limits.is_empty() {
         return Ok(());
     }
-    let decision = |at: usize, effect| Decision {
-        policy_id: Some(bounds[at].id.to_string()),
-        policy_name: Some(bounds[at].name.to_string()),
-        version: Some(bounds[at].version),
-        mode: Some(bounds[at].mode),
-        rule: bounds[at].rule_type.to_owned(),
-        effect,
-        reason: Some(format!("{} {}", limits[at].most, limits[at].counter.unit.as_str())),
+    let decision = |at: usize, effect| {
+        let reason = format!("{} {}", limits[at].most, limits[at].counter.unit.as_str());
+        bounds[at].decision(effect, reason)
     };
     match limiter.admit(exchange.since_start(), exchange.record.workspace_id, &limits, tokens) {
         Ok(admission) => {
@@ -211,6 +211,53 @@ pub fn rate(
             Err(reached(exchange, &refused))
         }
     }
+}
+
+/// Who says a limit.
+enum Bounded<'a> {
+    Policy(&'a policy::Bound),
+    /// The agent or the key itself.
+    Own(&'static str),
+}
+
+impl Bounded<'_> {
+    fn decision(&self, effect: Effect, reason: String) -> Decision {
+        let policy = match self {
+            Self::Policy(policy) => Some(policy),
+            Self::Own(_) => None,
+        };
+        Decision {
+            policy_id: policy.map(|policy| policy.id.to_string()),
+            policy_name: policy.map(|policy| policy.name.to_string()),
+            version: policy.map(|policy| policy.version),
+            mode: policy.map(|policy| policy.mode),
+            rule: match self {
+                Self::Policy(policy) => policy.rule_type.to_owned(),
+                Self::Own(name) => (*name).to_owned(),
+            },
+            effect,
+            reason: Some(reason),
+        }
+    }
+}
+
+/// The limits that stand on the key and on its agent, with what each counts.
+pub fn own_limits(key: &KeyEntry) -> impl Iterator<Item = (&'static str, Counter, u64)> {
+    let agent = key
+        .agent
+        .as_ref()
+        .map(|agent| ("agent.rate_limit", agent.id().uuid(), Subject::Agent(agent.id()), agent.limits));
+    let own = ("virtual_key.rate_limit", key.key.id().uuid(), Subject::Key(key.key.id()), key.key.limits);
+    agent.into_iter().chain([own]).flat_map(|(name, rule, subject, limits)| {
+        let units = [
+            (Unit::RequestsPerMinute, limits.rate_limit_rpm),
+            (Unit::RequestsPerHour, limits.rate_limit_rph),
+            (Unit::ConcurrentRequests, limits.max_concurrent),
+        ];
+        units.into_iter().filter_map(move |(unit, most)| {
+            Some((name, Counter { rule, subject: subject.clone(), unit }, u64::from(most?)))
+        })
+    })
 }
 
 fn reached(exchange: &Exchange, refused: &Refused) -> Refusal {

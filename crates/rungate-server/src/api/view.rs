@@ -1,6 +1,7 @@
 //! Parts that the answers of several resources share.
 
 use rungate_core::agent::Head;
+use rungate_core::budget::{BudgetAction, Window};
 use rungate_core::money::NanoUsd;
 use rungate_core::time::Timestamp;
 use serde::Serialize;
@@ -51,20 +52,24 @@ impl From<Option<NanoUsd>> for SpentView {
     }
 }
 
-/// Budget and rate limits. This version sets none, so all of them are null.
+/// Budget and rate limits.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitsView {
     /// US dollars; null: none.
-    pub budget: Option<f64>,
+    #[schema(value_type = Option<f64>)]
+    pub budget: Option<Number>,
     /// US cents; null: none.
-    pub budget_cents: Option<f64>,
+    #[schema(value_type = Option<f64>)]
+    pub budget_cents: Option<Number>,
     /// Nano-dollars; null: none.
     pub budget_nano_usd: Option<String>,
     /// What happens when the budget is used up.
-    pub budget_action: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub budget_action: Option<BudgetAction>,
     /// The time a budget is for.
-    pub budget_window: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub budget_window: Option<Window>,
     /// Requests per minute; null: no limit.
     pub rate_limit_rpm: Option<u32>,
     /// Requests per hour; null: no limit.

@@ -1,6 +1,7 @@
 //! The command line: one file per command, and one line in [`Command`].
 
 mod backup;
+mod budgets;
 pub mod client;
 mod completions;
 mod config;
@@ -11,6 +12,7 @@ mod logs;
 mod openapi;
 pub mod out;
 mod owner_token;
+mod policies;
 mod prices;
 pub mod render;
 mod rollups;
@@ -54,6 +56,12 @@ enum Command {
     Erase(erase::Command),
     /// Show what was spent, by agent, model, key or a property
     Spend(spend::Command),
+    /// Show, set and delete budgets
+    #[command(subcommand)]
+    Budgets(budgets::Command),
+    /// Show policies, try them out, put a version in force
+    #[command(subcommand)]
+    Policies(policies::Command),
     /// Show webhooks and their deliveries, try one out, send a delivery again
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -92,6 +100,8 @@ pub fn run() -> ExitCode {
         Command::Prices(command) => command.run(),
         Command::Erase(command) => command.run(),
         Command::Spend(command) => command.run(),
+        Command::Budgets(command) => command.run(),
+        Command::Policies(command) => command.run(),
         Command::Webhooks(command) => command.run(),
         Command::Rollups(command) => command.run(),
         Command::Doctor(command) => command.run(),

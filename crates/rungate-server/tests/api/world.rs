@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use rungate_core::agent::{
     Agent, AgentSource, AgentStatus, AgentType, Environment, ExpiryPreset, Head, KeyOwner, KeyStatus, Member,
-    Pat, Role, Scope, VirtualKey, Workspace, WorkspaceSettings,
+    OwnLimits, Pat, Role, Scope, VirtualKey, Workspace, WorkspaceSettings,
 };
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::{AgentId, ExternalId, MemberId, VirtualKeyId, WorkspaceId};
@@ -360,6 +360,7 @@ pub fn member(workspace: WorkspaceId) -> MemberId {
 
 fn agent() -> Agent {
     Agent {
+        limits: OwnLimits::default(),
         head: Head::new(AGENT.uuid(), OURS, noon()),
         agent_type: AgentType::AiAgent,
         name: "Support Bot".to_owned(),
@@ -383,6 +384,7 @@ fn agent() -> Agent {
 
 fn virtual_key(id: VirtualKeyId, owner: KeyOwner, token: &str, hasher: &TokenHasher) -> VirtualKey {
     VirtualKey {
+        limits: OwnLimits::default(),
         head: Head::new(id.uuid(), OURS, noon()),
         label: "key".to_owned(),
         key_prefix: token[..12].to_owned(),

@@ -12,6 +12,7 @@ mod client;
 mod commands;
 mod edge;
 mod fake;
+mod governing;
 mod journey;
 mod postgres;
 mod prices;

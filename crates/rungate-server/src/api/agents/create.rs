@@ -7,8 +7,9 @@ use axum::response::Response;
 use http::StatusCode;
 use rungate_core::agent::{
     Agent, AgentSource, AgentStatus, AgentType, BodyCapture, Environment, ExpiryPreset, Head, KeyOwner,
-    KeyStatus, VirtualKey,
+    KeyStatus, OwnLimits, VirtualKey,
 };
+use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::code::Code;
 use rungate_core::id::{AgentRef, ExternalId, ProviderKeyId};
 use rungate_core::ports::{Write, fresh_uuid};
@@ -18,6 +19,8 @@ use utoipa::ToSchema;
 use super::LATER;
 use super::view::AgentView;
 use crate::api::auth::{Caller, Writer};
+use crate::api::budgets::owned::{self, Fields};
+use crate::api::budgets::rules::Usd;
 use crate::api::envelope::{Envelope, to_json};
 use crate::api::error::ApiError;
 use crate::api::idempotency::Post;
@@ -79,6 +82,27 @@ pub struct CreateAgent {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     bodies: Option<BodyCapture>,
+    /// US dollars that its requests may cost in one window; null or absent: no budget.
+    #[serde(default, alias = "budget")]
+    #[schema(value_type = Option<f64>)]
+    monthly_budget_usd: Option<Usd>,
+    /// `daily`, `weekly`, `monthly` (default), `yearly` or `total`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    budget_window: Option<Window>,
+    /// What happens to a request that does not fit; `block_requests` by default.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    budget_action: Option<BudgetAction>,
+    /// Requests in any minute; absent: no limit.
+    #[serde(default)]
+    rate_limit_rpm: Option<u32>,
+    /// Requests in any hour; absent: no limit.
+    #[serde(default)]
+    rate_limit_rph: Option<u32>,
+    /// Requests at once; absent: no limit.
+    #[serde(default)]
+    max_concurrent: Option<u32>,
     /// Whether its keys are accepted; true when absent.
     #[serde(default)]
     enabled: Option<bool>,
@@ -105,6 +129,14 @@ impl Request for CreateAgent {
         checks.length_of("systemPrompt", self.system_prompt.as_ref(), 0..=524_288);
         checks.length_of("defaultModel", self.default_model.as_ref(), 1..=200);
         tags(checks, &self.tags);
+        owned::check(
+            checks,
+            [
+                ("rateLimitRpm", self.rate_limit_rpm),
+                ("rateLimitRph", self.rate_limit_rph),
+                ("maxConcurrent", self.max_concurrent),
+            ],
+        );
         checks.globs("allowedModels", &self.allowed_models);
         checks.globs("blockedModels", &self.blocked_models);
         if let Some(id) = &self.external_id
@@ -141,11 +173,24 @@ pub async fn create(
         return Err(ApiError::field("masterKeyId", "required", "is required for an AI Agent"));
     }
     binding::provider_key(&services, caller.workspace, body.master_key_id).await?;
+    let fields = Fields {
+        name: "monthlyBudgetUsd",
+        amount: body.monthly_budget_usd.map(Some),
+        window: body.budget_window,
+        action: body.budget_action,
+    };
     let agent = new_agent(&services, &caller, body)?;
+    let (budget, stands) =
+        owned::change(&services, caller.workspace, Scope::Agent(agent.id()), fields).await?;
     let fresh = tokens::virtual_key(&*services.entropy, "agent");
     let key = new_key(&services, &agent, &fresh);
-    let writes = vec![Write::insert(&agent)?, Write::insert(&key)?];
-    let view = AgentView::new(agent, &Spend::nothing()).with_key(key.head.id, key.key_prefix, &fresh.token);
+    let mut writes = vec![Write::insert(&agent)?, Write::insert(&key)?];
+    writes.extend(budget);
+    let view = AgentView::new(agent, &Spend::nothing(), stands.as_ref()).with_key(
+        key.head.id,
+        key.key_prefix,
+        &fresh.token,
+    );
     let answer = to_json(&Envelope::of(view))?;
     once.commit(&services, writes, StatusCode::CREATED, answer).await.map_err(|error| match error.code() {
         Code::AlreadyExists => error.at("externalId"),
@@ -177,6 +222,11 @@ fn new_agent(services: &Services, caller: &Caller, body: CreateAgent) -> Result<
         bodies: body.bodies,
         status: if body.enabled == Some(false) { AgentStatus::Inactive } else { AgentStatus::Active },
         source: AgentSource::Manual,
+        limits: OwnLimits {
+            rate_limit_rpm: body.rate_limit_rpm,
+            rate_limit_rph: body.rate_limit_rph,
+            max_concurrent: body.max_concurrent,
+        },
     })
 }
 
@@ -198,5 +248,6 @@ fn new_key(services: &Services, agent: &Agent, fresh: &tokens::Fresh) -> Virtual
         blocked_models: Vec::new(),
         expires_at: None,
         expiry_preset: ExpiryPreset::Never,
+        limits: OwnLimits::default(),
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::{AgentStatus, KeyStatus, Resource as _, VirtualKey};
+use rungate_core::budget::{Owner, Scope};
 use rungate_core::ports::Write;
 
 use crate::api::auth::Writer;
+use crate::api::budgets::owned;
 use crate::api::envelope::no_content;
 use crate::api::error::ApiError;
 use crate::api::params::Name;
@@ -37,12 +39,16 @@ pub async fn delete(
     let keys: Vec<VirtualKey> =
         resources::all(&services, caller.workspace, &facet("entity_id", &[&id])).await?;
     agent.status = AgentStatus::Archived;
-    let mut writes = vec![Write::update(&agent.touched(now))?];
+    let agent = agent.touched(now);
+    let mut writes = vec![Write::update(&agent)?];
     for mut key in keys.into_iter().filter(|key| key.status == KeyStatus::Active) {
         key.status = KeyStatus::Disabled;
         key.disabled_by = Some(ARCHIVED.to_owned());
         writes.push(Write::update(&key.touched(now))?);
     }
+    let id = agent.id();
+    let is_gone = |scope: &Scope| *scope == Scope::Agent(id) || scope.of() == Some(Owner::Agent(id));
+    writes.extend(owned::orphans(&services, caller.workspace, is_gone).await?);
     resources::commit(&services, writes).await?;
     Ok(no_content())
 }

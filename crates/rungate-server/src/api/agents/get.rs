@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::Agent;
+use rungate_core::budget::Scope;
 use rungate_core::exchange::Dimension;
 
 use super::view::AgentView;
 use crate::api::auth::Caller;
+use crate::api::budgets::owned;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::params::Name;
@@ -31,5 +33,6 @@ pub async fn get(
 pub async fn view(services: &Services, agent: Agent) -> AgentView {
     let (workspace, entity) = (agent.head.workspace_id, agent.external_id.to_string());
     let spend = Spend::of_one(services, workspace, Dimension::Agent, &entity).await;
-    AgentView::new(agent, &spend)
+    let budget = owned::of(services, workspace, &Scope::Agent(agent.id()));
+    AgentView::new(agent, &spend, budget.as_ref())
 }

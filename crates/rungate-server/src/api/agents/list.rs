@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::Agent;
+use rungate_core::budget::Scope;
 use rungate_core::exchange::Dimension;
 use rungate_core::ports::CatalogFilter;
 
 use super::view::AgentView;
 use crate::api::auth::Caller;
+use crate::api::budgets::owned;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::paging::{List, Paging, PagingParams};
@@ -46,6 +48,9 @@ pub async fn list(
         return Err(ApiError::not_supported_yet("departmentId"));
     }
     let spend = Spend::of_all(&services, caller.workspace, Dimension::Agent).await;
-    let view = |agent: Agent| AgentView::new(agent, &spend);
+    let view = |agent: Agent| {
+        let budget = owned::of(&services, caller.workspace, &Scope::Agent(agent.id()));
+        AgentView::new(agent, &spend, budget.as_ref())
+    };
     Ok(ok(resources::list(&services, caller.workspace, &filter, &paging, view).await?))
 }

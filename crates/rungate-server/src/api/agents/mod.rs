@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod effective_policy;
 pub mod get;
 pub mod list;
 pub mod update;
@@ -23,19 +24,13 @@ use crate::services::Services;
 pub fn routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/agents", get(list::list).post(create::create))
+        .route("/agents/{id}/effective-policy", get(effective_policy::effective_policy))
         .route("/agents/{id}", get(get::get).patch(update::update).delete(delete::delete))
 }
 
 /// Documented fields of an agent whose effect comes with people, budgets, limits, policies and workflows.
 const LATER: &[Later] = &[
     later("departmentId"),
-    later("monthlyBudgetUsd"),
-    later("budget"),
-    later("budgetWindow"),
-    later("budgetAction"),
-    later("rateLimitRpm"),
-    later("rateLimitRph"),
-    later("maxConcurrent"),
     later("policyIds"),
     later("runtimeType").unless("\"llm_gateway\""),
     later("endpointUrl"),

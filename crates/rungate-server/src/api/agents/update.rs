@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use rungate_core::agent::{Agent, AgentSource, AgentStatus, BodyCapture, Environment, Resource as _};
+use rungate_core::agent::{
+    Agent, AgentSource, AgentStatus, BodyCapture, Environment, OwnLimits, Resource as _,
+};
+use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::code::Code;
 use rungate_core::id::ProviderKeyId;
 use rungate_core::ports::Write;
@@ -14,6 +17,8 @@ use utoipa::ToSchema;
 use super::view::AgentView;
 use super::{LATER, create, get};
 use crate::api::auth::Writer;
+use crate::api::budgets::owned::{self, Fields};
+use crate::api::budgets::rules::Usd;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::json::{Checks, Json, Later, Request, nullable};
@@ -63,6 +68,28 @@ pub struct UpdateAgent {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<String>)]
     bodies: Option<Option<BodyCapture>>,
+    /// US dollars that its requests may cost in one window; null: no budget.
+    #[serde(default, alias = "budget", deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>)]
+    monthly_budget_usd: Option<Option<Usd>>,
+    /// `daily`, `weekly`, `monthly`, `yearly` or `total`.
+    #[schema(value_type = Option<String>)]
+    budget_window: Option<Window>,
+    /// What happens to a request that does not fit.
+    #[schema(value_type = Option<String>)]
+    budget_action: Option<BudgetAction>,
+    /// Requests in any minute; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    rate_limit_rpm: Option<Option<u32>>,
+    /// Requests in any hour; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    rate_limit_rph: Option<Option<u32>>,
+    /// Requests at once; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    max_concurrent: Option<Option<u32>>,
     /// `active` or `inactive`.
     status: Option<Switch>,
     /// The same as a truth value.
@@ -91,6 +118,14 @@ impl Request for UpdateAgent {
         checks.length_of("framework", self.framework.as_ref().and_then(Option::as_ref), 1..=100);
         checks.length_of("systemPrompt", self.system_prompt.as_ref().and_then(Option::as_ref), 0..=524_288);
         checks.length_of("defaultModel", self.default_model.as_ref().and_then(Option::as_ref), 1..=200);
+        owned::check(
+            checks,
+            [
+                ("rateLimitRpm", self.rate_limit_rpm.flatten()),
+                ("rateLimitRph", self.rate_limit_rph.flatten()),
+                ("maxConcurrent", self.max_concurrent.flatten()),
+            ],
+        );
         create::tags(checks, self.tags.as_deref().unwrap_or_default());
         checks.globs("allowedModels", self.allowed_models.as_deref().unwrap_or_default());
         checks.globs("blockedModels", self.blocked_models.as_deref().unwrap_or_default());
@@ -116,8 +151,18 @@ pub async fn update(
     let agent = super::named(&services, caller.workspace, &name).await?;
     if_match.check(body.version, &agent.head)?;
     binding::provider_key(&services, caller.workspace, body.master_key_id).await?;
+    let fields = Fields {
+        name: "monthlyBudgetUsd",
+        amount: body.monthly_budget_usd,
+        window: body.budget_window,
+        action: body.budget_action,
+    };
     let changed = apply(agent, body)?.touched(services.clock.now());
-    resources::commit(&services, vec![Write::update(&changed)?]).await?;
+    let scope = Scope::Agent(changed.id());
+    let (budget, _) = owned::change(&services, caller.workspace, scope, fields).await?;
+    let mut writes = vec![Write::update(&changed)?];
+    writes.extend(budget);
+    resources::commit(&services, writes).await?;
     Ok(ok(get::view(&services, changed).await))
 }
 
@@ -142,6 +187,11 @@ fn apply(mut agent: Agent, body: UpdateAgent) -> Result<Agent, ApiError> {
     agent.blocked_models = body.blocked_models.unwrap_or(agent.blocked_models);
     agent.require_run_tracking = body.require_run_tracking.unwrap_or(agent.require_run_tracking);
     agent.bodies = body.bodies.unwrap_or(agent.bodies);
+    agent.limits = OwnLimits {
+        rate_limit_rpm: body.rate_limit_rpm.unwrap_or(agent.limits.rate_limit_rpm),
+        rate_limit_rph: body.rate_limit_rph.unwrap_or(agent.limits.rate_limit_rph),
+        max_concurrent: body.max_concurrent.unwrap_or(agent.limits.max_concurrent),
+    };
     // A person who edits an agent that its traffic named has looked at it: from now on it is a registered one.
     agent.source = AgentSource::Manual;
     Ok(agent)

@@ -1,13 +1,16 @@
 //! An agent on the wire.
 
 use rungate_core::agent::{Agent, AgentSource, AgentStatus, AgentType, BodyCapture, Environment};
+use rungate_core::budget::Budget;
 use rungate_core::id::ProviderKeyId;
 use rungate_core::secret::Secret;
 use rungate_core::time::Timestamp;
 use serde::Serialize;
+use serde_json::Number;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::budgets::owned;
 use crate::api::spend::Spend;
 use crate::api::view::{HeadView, LimitsView, SpentView};
 
@@ -56,7 +59,8 @@ pub struct AgentView {
     #[serde(flatten)]
     pub limits: LimitsView,
     /// US dollars per month; null: none.
-    pub monthly_budget_usd: Option<f64>,
+    #[schema(value_type = Option<f64>)]
+    pub monthly_budget_usd: Option<Number>,
     /// Requests at once; null: no limit.
     pub max_concurrent: Option<u32>,
     /// Always empty in this version.
@@ -106,8 +110,9 @@ pub struct FreshKeyView {
 }
 
 impl AgentView {
-    /// The agent with what it spent.
-    pub fn new(agent: Agent, spend: &Spend) -> Self {
+    /// The agent with what it spent, and the budget that stands on it.
+    pub fn new(agent: Agent, spend: &Spend, budget: Option<&Budget>) -> Self {
+        let limits = owned::view(budget, agent.limits);
         let is_reported = agent.source == AgentSource::SelfReported;
         Self {
             head: (&agent.head).into(),
@@ -126,9 +131,9 @@ impl AgentView {
             default_model: agent.default_model,
             allowed_models: agent.allowed_models,
             blocked_models: agent.blocked_models,
-            limits: LimitsView::default(),
-            monthly_budget_usd: None,
-            max_concurrent: None,
+            monthly_budget_usd: limits.budget.clone(),
+            limits,
+            max_concurrent: agent.limits.max_concurrent,
             policy_ids: Vec::new(),
             department_id: None,
             runtime_type: "llm_gateway",

@@ -7,6 +7,7 @@ pub mod delete;
 pub mod figures;
 pub mod get;
 pub mod list;
+pub mod owned;
 pub mod rules;
 pub mod update;
 pub mod view;

@@ -43,11 +43,8 @@ pub async fn activate(
 ) -> Result<Response, ApiError> {
     let policy: Policy = resources::require(&services, caller.workspace, id, "policy").await?;
     if_match.check(None, &policy.head)?;
-    let versions = versions::all(&services, caller.workspace, policy.id()).await?;
-    let Some(version) = versions.into_iter().find(|version| version.number == body.version) else {
-        return Err(ApiError::field("version", "unknown", "the policy has no version of this number"));
-    };
-    let active = Policy { enabled: policy.enabled, ..policy.with(&version) };
+    let with = versions::with(&services, &policy, body.version).await?;
+    let active = Policy { enabled: policy.enabled, ..with };
     rules::check(&services, &active, rules::Config::Stored)?;
     let active = active.touched(services.clock.now());
     resources::commit(&services, vec![Write::update(&active)?]).await?;

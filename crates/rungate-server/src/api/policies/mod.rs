@@ -3,8 +3,11 @@
 pub mod activate;
 pub mod create;
 pub mod delete;
+mod draft;
+pub mod evaluate;
 pub mod get;
 pub mod list;
+pub mod replay;
 pub mod rules;
 pub mod update;
 pub mod versions;
@@ -21,7 +24,9 @@ use crate::services::Services;
 pub fn routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/policies", get(list::list).post(create::create))
+        .route("/policies/evaluate", post(evaluate::evaluate))
         .route("/policies/{id}", get(get::get).patch(update::update).delete(delete::delete))
         .route("/policies/{id}/versions", get(versions::versions))
+        .route("/policies/{id}/replay", post(replay::replay))
         .route("/policies/{id}/activate", post(activate::activate))
 }

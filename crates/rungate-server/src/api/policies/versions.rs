@@ -41,6 +41,15 @@ pub async fn all(
     resources::all(services, workspace, &resources::facet("policy_id", &[&policy.to_string()])).await
 }
 
+/// The policy as it would be with a saved version in force.
+pub async fn with(services: &Services, policy: &Policy, number: u64) -> Result<Policy, ApiError> {
+    let versions = all(services, policy.head.workspace_id, policy.id()).await?;
+    let version = versions.into_iter().find(|version| version.number == number);
+    let version = version
+        .ok_or_else(|| ApiError::field("version", "unknown", "the policy has no version of this number"))?;
+    Ok(policy.with(&version))
+}
+
 /// The number of the newest.
 pub async fn last(services: &Services, workspace: WorkspaceId, policy: PolicyId) -> Result<u64, ApiError> {
     let versions = all(services, workspace, policy).await?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use rungate_core::agent::{ExpiryPreset, Head, KeyStatus, VirtualKey};
+use rungate_core::agent::{ExpiryPreset, Head, KeyStatus, OwnLimits, VirtualKey};
+use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::id::ProviderKeyId;
 use rungate_core::ports::{Write, fresh_uuid};
 use rungate_core::time::Timestamp;
@@ -16,6 +17,8 @@ use super::owner::{self, EntityType};
 use super::view::VirtualKeyView;
 use super::{LATER, expiry};
 use crate::api::auth::{Caller, Writer};
+use crate::api::budgets::owned::{self, Fields};
+use crate::api::budgets::rules::Usd;
 use crate::api::envelope::{Envelope, to_json};
 use crate::api::error::ApiError;
 use crate::api::idempotency::Post;
@@ -49,6 +52,27 @@ pub struct CreateVirtualKey {
     /// Globs; win over the allowed ones.
     #[serde(default)]
     blocked_models: Vec<String>,
+    /// US dollars that its requests may cost in one window; null or absent: no budget.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>)]
+    budget: Option<Usd>,
+    /// `daily`, `weekly`, `monthly` (default), `yearly` or `total`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    budget_window: Option<Window>,
+    /// What happens to a request that does not fit; `block_requests` by default.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    budget_action: Option<BudgetAction>,
+    /// Requests in any minute; absent: no limit.
+    #[serde(default)]
+    rate_limit_rpm: Option<u32>,
+    /// Requests in any hour; absent: no limit.
+    #[serde(default)]
+    rate_limit_rph: Option<u32>,
+    /// Requests at once; absent: no limit.
+    #[serde(default)]
+    max_concurrent: Option<u32>,
     /// `never` (default), `7d`, `30d`, `90d` or `custom`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -67,6 +91,14 @@ impl Request for CreateVirtualKey {
         checks.length_of("defaultModel", self.default_model.as_ref(), 1..=200);
         checks.globs("allowedModels", &self.allowed_models);
         checks.globs("blockedModels", &self.blocked_models);
+        owned::check(
+            checks,
+            [
+                ("rateLimitRpm", self.rate_limit_rpm),
+                ("rateLimitRph", self.rate_limit_rph),
+                ("maxConcurrent", self.max_concurrent),
+            ],
+        );
     }
 }
 
@@ -79,9 +111,15 @@ pub async fn create(
     Post { body, once }: Post<CreateVirtualKey>,
 ) -> Result<Response, ApiError> {
     let fresh = tokens::virtual_key(&*services.entropy, &body.label);
+    let (amount, window, action) = (body.budget.map(Some), body.budget_window, body.budget_action);
     let key = new_key(&services, &caller, body, &fresh).await?;
-    let writes = vec![Write::insert(&key)?];
-    let view = VirtualKeyView::new(key, &Spend::nothing(), services.clock.now()).with_token(&fresh.token);
+    let fields = Fields { name: "budget", amount, window, action };
+    let (budget, stands) =
+        owned::change(&services, caller.workspace, Scope::VirtualKey(key.id()), fields).await?;
+    let mut writes = vec![Write::insert(&key)?];
+    writes.extend(budget);
+    let view = VirtualKeyView::new(key, &Spend::nothing(), stands.as_ref(), services.clock.now())
+        .with_token(&fresh.token);
     once.commit(&services, writes, StatusCode::CREATED, to_json(&Envelope::of(view))?).await
 }
 
@@ -110,5 +148,10 @@ async fn new_key(
         blocked_models: body.blocked_models,
         expires_at,
         expiry_preset,
+        limits: OwnLimits {
+            rate_limit_rpm: body.rate_limit_rpm,
+            rate_limit_rph: body.rate_limit_rph,
+            max_concurrent: body.max_concurrent,
+        },
     })
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::VirtualKey;
+use rungate_core::budget::Scope;
 
 use super::view::VirtualKeyView;
 use crate::api::auth::Caller;
+use crate::api::budgets::owned;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::params::KeyId;
@@ -32,5 +34,6 @@ pub async fn view(services: &Services, key: VirtualKey) -> VirtualKeyView {
     use rungate_core::exchange::Dimension;
     let entity = key.id().to_string();
     let spend = Spend::of_one(services, key.head.workspace_id, Dimension::VirtualKey, &entity).await;
-    VirtualKeyView::new(key, &spend, services.clock.now())
+    let budget = owned::of(services, key.head.workspace_id, &Scope::VirtualKey(key.id()));
+    VirtualKeyView::new(key, &spend, budget.as_ref(), services.clock.now())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::VirtualKey;
+use rungate_core::budget::Scope;
 use rungate_core::exchange::Dimension;
 use rungate_core::id::AgentRef;
 use rungate_core::page::{Page, PageRequest, Position};
@@ -14,6 +15,7 @@ use rungate_core::ports::CatalogFilter;
 use super::view::{VirtualKeyView, status_of};
 use crate::api::agents;
 use crate::api::auth::Caller;
+use crate::api::budgets::owned;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::paging::{List, Paging, PagingParams};
@@ -54,7 +56,10 @@ pub async fn list(
     }
     let spend = Spend::of_all(&services, caller.workspace, Dimension::VirtualKey).await;
     let now = services.clock.now();
-    let view = |key: VirtualKey| VirtualKeyView::new(key, &spend, now);
+    let view = |key: VirtualKey| {
+        let budget = owned::of(&services, caller.workspace, &Scope::VirtualKey(key.id()));
+        VirtualKeyView::new(key, &spend, budget.as_ref(), now)
+    };
     if statuses.is_empty() {
         return Ok(ok(resources::list(&services, caller.workspace, &filter, &paging, view).await?));
     }

@@ -30,13 +30,8 @@ pub fn routes() -> Router<Arc<Services>> {
 
 /// Documented fields of a virtual key whose effect comes with budgets, limits and workflows.
 const LATER: &[Later] = &[
-    later("budget"),
     later("budgetCents"),
     later("budgetNanoUsd"),
-    later("budgetAction"),
-    later("budgetWindow"),
-    later("rateLimitRpm"),
-    later("rateLimitRph"),
     later("runApiRpm"),
     later("runApiRph"),
     later("allowedWorkflows"),

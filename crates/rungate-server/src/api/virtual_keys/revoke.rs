@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use rungate_core::agent::{KeyStatus, Resource as _, VirtualKey};
+use rungate_core::budget::{Owner, Scope};
 use rungate_core::id::WorkspaceId;
 use rungate_core::ports::Write;
 use uuid::Uuid;
@@ -12,13 +13,14 @@ use uuid::Uuid;
 use super::get;
 use super::view::VirtualKeyView;
 use crate::api::auth::Writer;
+use crate::api::budgets::owned;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::params::KeyId;
 use crate::api::resources;
 use crate::services::Services;
 
-/// Revoke a virtual key for good. Again: the same answer. In force everywhere within a second.
+/// Revoke a virtual key for good, with its budgets. Again: the same answer. In force everywhere within a second.
 #[utoipa::path(post, path = "/api/v1/virtual-keys/{id}/revoke", tag = "Virtual keys", params(("id" = String, Path)),
     responses((status = 200, body = Envelope<VirtualKeyView>)))]
 pub async fn revoke(
@@ -39,6 +41,11 @@ pub async fn revoked(services: &Services, workspace: WorkspaceId, id: Uuid) -> R
     key.status = KeyStatus::Revoked;
     key.previous = None;
     let key = key.touched(services.clock.now());
-    resources::commit(services, vec![Write::update(&key)?]).await?;
+    let id = key.id();
+    let mut writes = vec![Write::update(&key)?];
+    let is_gone =
+        |scope: &Scope| *scope == Scope::VirtualKey(id) || scope.of() == Some(Owner::VirtualKey(id));
+    writes.extend(owned::orphans(services, workspace, is_gone).await?);
+    resources::commit(services, writes).await?;
     Ok(key)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use rungate_core::agent::{ExpiryPreset, KeyStatus, Resource as _, VirtualKey};
+use rungate_core::agent::{ExpiryPreset, KeyStatus, OwnLimits, Resource as _, VirtualKey};
+use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::code::Code;
 use rungate_core::id::ProviderKeyId;
 use rungate_core::ports::Write;
@@ -15,6 +16,8 @@ use utoipa::ToSchema;
 use super::view::VirtualKeyView;
 use super::{LATER, expiry, get};
 use crate::api::auth::Writer;
+use crate::api::budgets::owned::{self, Fields};
+use crate::api::budgets::rules::Usd;
 use crate::api::envelope::{Envelope, ok};
 use crate::api::error::ApiError;
 use crate::api::json::{Checks, Json, Later, Request, nullable};
@@ -43,6 +46,28 @@ pub struct UpdateVirtualKey {
     allowed_models: Option<Vec<String>>,
     /// Globs; win over the allowed ones.
     blocked_models: Option<Vec<String>>,
+    /// US dollars that its requests may cost in one window; null: no budget.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<f64>)]
+    budget: Option<Option<Usd>>,
+    /// `daily`, `weekly`, `monthly`, `yearly` or `total`.
+    #[schema(value_type = Option<String>)]
+    budget_window: Option<Window>,
+    /// What happens to a request that does not fit.
+    #[schema(value_type = Option<String>)]
+    budget_action: Option<BudgetAction>,
+    /// Requests in any minute; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    rate_limit_rpm: Option<Option<u32>>,
+    /// Requests in any hour; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    rate_limit_rph: Option<Option<u32>>,
+    /// Requests at once; null: no limit.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    max_concurrent: Option<Option<u32>>,
     /// `never`, `7d`, `30d`, `90d` (from now on) or `custom`.
     #[schema(value_type = Option<String>)]
     expiry_preset: Option<ExpiryPreset>,
@@ -72,6 +97,14 @@ impl Request for UpdateVirtualKey {
         checks.length_of("defaultModel", self.default_model.as_ref().and_then(Option::as_ref), 1..=200);
         checks.globs("allowedModels", self.allowed_models.as_deref().unwrap_or_default());
         checks.globs("blockedModels", self.blocked_models.as_deref().unwrap_or_default());
+        owned::check(
+            checks,
+            [
+                ("rateLimitRpm", self.rate_limit_rpm.flatten()),
+                ("rateLimitRph", self.rate_limit_rph.flatten()),
+                ("maxConcurrent", self.max_concurrent.flatten()),
+            ],
+        );
     }
 }
 
@@ -91,8 +124,14 @@ pub async fn update(
         binding::provider_key(&services, caller.workspace, provider_key).await?;
     }
     let now = services.clock.now();
+    let (amount, window, action) = (body.budget, body.budget_window, body.budget_action);
     let changed = apply(key, body, now)?.touched(now);
-    resources::commit(&services, vec![Write::update(&changed)?]).await?;
+    let fields = Fields { name: "budget", amount, window, action };
+    let scope = Scope::VirtualKey(changed.id());
+    let (budget, _) = owned::change(&services, caller.workspace, scope, fields).await?;
+    let mut writes = vec![Write::update(&changed)?];
+    writes.extend(budget);
+    resources::commit(&services, writes).await?;
     Ok(ok(get::view(&services, changed).await))
 }
 
@@ -112,6 +151,11 @@ fn apply(mut key: VirtualKey, body: UpdateVirtualKey, now: Timestamp) -> Result<
         (key.expiry_preset, key.expires_at) =
             expiry::resolve(body.expiry_preset, body.expires_at.flatten(), now)?;
     }
+    key.limits = OwnLimits {
+        rate_limit_rpm: body.rate_limit_rpm.unwrap_or(key.limits.rate_limit_rpm),
+        rate_limit_rph: body.rate_limit_rph.unwrap_or(key.limits.rate_limit_rph),
+        max_concurrent: body.max_concurrent.unwrap_or(key.limits.max_concurrent),
+    };
     key.label = body.label.unwrap_or(key.label);
     key.provider_key_id = body.master_key_id.unwrap_or(key.provider_key_id);
     key.default_model = body.default_model.unwrap_or(key.default_model);

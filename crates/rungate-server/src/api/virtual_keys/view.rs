@@ -1,6 +1,7 @@
 //! A virtual key on the wire. Its token is shown once, when it is made or rotated.
 
 use rungate_core::agent::{ExpiryPreset, KeyOwner, KeyStatus, VirtualKey};
+use rungate_core::budget::Budget;
 use rungate_core::id::ProviderKeyId;
 use rungate_core::secret::Secret;
 use rungate_core::time::Timestamp;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::budgets::owned;
 use crate::api::spend::Spend;
 use crate::api::view::{HeadView, LimitsView, SpentView};
 
@@ -41,6 +43,8 @@ pub struct VirtualKeyView {
     /// Budget and rate limits.
     #[serde(flatten)]
     pub limits: LimitsView,
+    /// Requests at once; null: no limit.
+    pub max_concurrent: Option<u32>,
     /// What was spent with it.
     #[serde(flatten)]
     pub spent: SpentView,
@@ -69,8 +73,8 @@ pub struct VirtualKeyView {
 }
 
 impl VirtualKeyView {
-    /// The key as it is at `now`.
-    pub fn new(key: VirtualKey, spend: &Spend, now: Timestamp) -> Self {
+    /// The key as it is at `now`, and the budget that stands on it.
+    pub fn new(key: VirtualKey, spend: &Spend, budget: Option<&Budget>, now: Timestamp) -> Self {
         let (entity_type, entity_id) = match key.owner {
             KeyOwner::Agent(id) => ("agent", id.uuid()),
             KeyOwner::Member(id) => ("member", id.uuid()),
@@ -87,7 +91,8 @@ impl VirtualKeyView {
             full_token: None,
             master_key_id: key.provider_key_id,
             provider_key_id: key.provider_key_id,
-            limits: LimitsView::default(),
+            limits: owned::view(budget, key.limits),
+            max_concurrent: key.limits.max_concurrent,
             default_model: key.default_model,
             allowed_models: key.allowed_models,
             blocked_models: key.blocked_models,

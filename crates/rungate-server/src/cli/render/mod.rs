@@ -1,8 +1,10 @@
 //! What the commands show to people, made from the API's answers: tables and timelines as plain text. It asks nobody
 //! and prints nothing, so that tests see the very text.
 
+pub mod budgets;
 pub mod facts;
 pub mod look;
+pub mod policies;
 pub mod prices;
 pub mod repriced;
 pub mod request;

@@ -142,13 +142,6 @@ async fn what_would_not_be_enforced_is_refused() {
     owner.post("/agents", with(key, "type", json!("workflow_agent"))).await.later("type");
     for (field, value) in [
         ("departmentId", json!(AGENT)),
-        ("monthlyBudgetUsd", json!(10)),
-        ("budget", json!(0)),
-        ("budgetWindow", json!("monthly")),
-        ("budgetAction", json!("block")),
-        ("rateLimitRpm", json!(1)),
-        ("rateLimitRph", json!(1)),
-        ("maxConcurrent", json!(1)),
         ("policyIds", json!([AGENT])),
         ("runtimeType", json!("webhook")),
         ("endpointUrl", json!("https://example.com")),

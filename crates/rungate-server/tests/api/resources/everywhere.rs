@@ -10,8 +10,17 @@ use tokio::task::JoinSet;
 use super::{Client, id};
 use crate::world::{AGENT, AGENT_KEY, OURS, THEIRS, World, agent_name};
 
-const LISTS: [&str; 7] =
-    ["/provider-keys", "/agents", "/virtual-keys", "/workspaces", "/members", "/model-prices", "/webhooks"];
+const LISTS: [&str; 9] = [
+    "/provider-keys",
+    "/agents",
+    "/virtual-keys",
+    "/workspaces",
+    "/members",
+    "/model-prices",
+    "/webhooks",
+    "/budgets",
+    "/policies",
+];
 
 const NOBODY: &str = "018f7f83-2a7a-7f1a-9b2f-2f2b21e8a001";
 
@@ -35,6 +44,13 @@ fn writes() -> Vec<(&'static str, String, Scope)> {
         ("DELETE", one("/pats"), Admin),
         ("POST", "/model-prices".to_owned(), Admin),
         ("DELETE", one("/model-prices"), Admin),
+        ("POST", "/budgets".to_owned(), Admin),
+        ("PATCH", one("/budgets"), Admin),
+        ("DELETE", one("/budgets"), Admin),
+        ("POST", "/policies".to_owned(), Admin),
+        ("PATCH", one("/policies"), Admin),
+        ("DELETE", one("/policies"), Admin),
+        ("POST", format!("{}/activate", one("/policies")), Admin),
         ("POST", "/webhooks".to_owned(), Admin),
         ("PATCH", one("/webhooks"), Admin),
         ("DELETE", one("/webhooks"), Admin),

@@ -5,6 +5,7 @@ mod budgets;
 mod everywhere;
 mod once;
 mod pats;
+mod policies;
 mod price_snapshots;
 mod prices;
 mod provider_keys;

@@ -376,3 +376,37 @@ async fn w_105_bad_policies_are_refused_with_their_place_and_drafts_wait_to_be_a
     assert_eq!(owner.send(Method::PATCH, &path, outdated).await.status, 409);
     assert_eq!(owner.get(&format!("{path}/versions")).await.data()["data"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_version_is_tried_on_the_requests_of_the_past() {
+    let stage = Stage::set().await;
+    let made =
+        stage.make("/api/v1/policies", &policy("model_access", &json!({ "denyModels": ["o1"] }))).await;
+    for (model, tokens) in [("gpt-4o-mini", 10), ("gpt-4o", 10), ("gpt-4o-mini", 900), ("o1", 10)] {
+        let mut body = chat(model);
+        body["max_tokens"] = json!(tokens);
+        stage.tenant.client().post("/v1/chat/completions", &body).await;
+    }
+    let owner = stage.server.owner();
+    let path = format!("/api/v1/policies/{}", made["id"].as_str().unwrap());
+    let draft = json!({ "config": { "denyModels": ["gpt-4o"] }, "draft": true }).to_string();
+    assert!(owner.send(Method::PATCH, &path, draft).await.status.is_success());
+    let asked = json!({ "version": 2, "from": "2020-01-01T00:00:00Z" });
+    let said = owner.post(&format!("{path}/replay"), &asked).await.data();
+    assert_eq!(
+        (&said["requests"], &said["same"], &said["newlyRefused"], &said["newlyAllowed"]),
+        (&json!(4), &json!(2), &json!(1), &json!(1)),
+        "{said}"
+    );
+    assert_eq!((&said["changes"][0]["change"], &said["nextFrom"]), (&json!("refused"), &json!(null)));
+    // What asks for the output limit reads it off the bodies that are kept.
+    let limits = policy("request_limits", &json!({ "maxOutputTokens": 5_000 }));
+    let limits = stage.make("/api/v1/policies", &limits).await;
+    let path = format!("/api/v1/policies/{}", limits["id"].as_str().unwrap());
+    let draft = json!({ "config": { "maxOutputTokens": 100 }, "draft": true }).to_string();
+    assert!(owner.send(Method::PATCH, &path, draft).await.status.is_success());
+    let said = owner.post(&format!("{path}/replay"), &asked).await.data();
+    assert_eq!((&said["newlyRefused"], &said["withoutBody"]), (&json!(1), &json!(0)), "{said}");
+    let nothing = json!({ "version": 2, "from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z" });
+    assert_eq!(owner.post(&format!("{path}/replay"), &nothing).await.data()["requests"], 0);
+}

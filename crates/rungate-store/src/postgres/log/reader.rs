@@ -1,6 +1,7 @@
 //! Reads exchanges: one by its id from its day, lists from span to span of days.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::GenericClient as _;
 use rungate_core::exchange::{ExchangeFilter, ExchangeRecord};
@@ -26,6 +27,9 @@ const CHARGED: &str = "coalesce(sum(CASE WHEN e.closed_sequence IS NULL THEN 0 \
      ELSE coalesce(e.cost, (e.record::json ->> 'reserved')::bigint, 0) END), 0)::bigint";
 
 const COLUMNS: &str = "e.record, e.created_at, e.request_length IS NOT NULL, e.response_length IS NOT NULL";
+
+/// What is looked at beyond the times of a run.
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// Connections that searches may hold, of those that readers have; the rest stays free for look-ups.
 pub(crate) const SEARCHES: usize = 3;
@@ -177,7 +181,8 @@ impl Reader {
         let connection = search.connection()?;
         let days = Days::read(connection).await?;
         let mut items: Vec<Row> = Vec::new();
-        for span in spans(&days, filter, page.after.as_ref(), page.order) {
+        let within = lifetime(connection, workspace, filter).await?;
+        for span in spans(&days, within.as_ref().unwrap_or(filter), page.after.as_ref(), page.order) {
             let order = order_by(select.time, select.id, page.order, limit + 1 - items.len());
             for row in select.query(connection, &span, COLUMNS, &order).await? {
                 items.push(read(&row, &days)?);
@@ -262,6 +267,33 @@ pub(crate) async fn walk(
 fn by_id(id: ExchangeId, columns: &str) -> String {
     let with = day_of_id(id).map(|day| Span::of(day).with()).unwrap_or_default();
     format!("{with}SELECT {columns} FROM exchange AS e WHERE e.id = $1 AND e.workspace = $2")
+}
+
+/// The same filter with the time that its one run or session lasted, give or take a day: only its days are looked into. `None` where
+/// it names none, or nobody knows of it.
+async fn lifetime(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    filter: &ExchangeFilter,
+) -> Result<Option<ExchangeFilter>, StoreError> {
+    let (sql, id) = match (&filter.run_ids[..], &filter.session_ids[..]) {
+        ([run], _) => {
+            ("SELECT started_at, last_at FROM run WHERE workspace = $1 AND run_id = $2", run.as_str())
+        }
+        (_, [session]) => (
+            "SELECT started_at, last_at FROM session WHERE workspace = $1 AND session_id = $2",
+            session.as_str(),
+        ),
+        _ => return Ok(None),
+    };
+    let statement = connection.prepare_cached(sql).await.or_store()?;
+    let found = connection.query_opt(&statement, &[&workspace.uuid(), &indexed(id)]).await.or_store()?;
+    let Some(row) = found else { return Ok(None) };
+    let began = Timestamp::from_micros(column(&row, 0)?).minus(A_DAY);
+    let ended = Timestamp::from_micros(column(&row, 1)?).plus(A_DAY);
+    let from = Some(filter.from.map_or(began, |from| from.max(began)));
+    let to = Some(filter.to.map_or(ended, |to| to.min(ended)));
+    Ok(Some(ExchangeFilter { from, to, ..filter.clone() }))
 }
 
 /// Days that may have exchanges of `filter` from a page's start on.
