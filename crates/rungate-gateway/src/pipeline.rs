@@ -163,7 +163,7 @@ impl Pipeline {
         };
         let (candidate, mut routed) = match &call.path_id {
             Some(_) => (candidate, None),
-            None => self.routed(exchange, call, key, candidate)?,
+            None => self.routed(exchange, &parsed, key, candidate)?,
         };
         exchange.chosen(&candidate);
         let has_run_id = exchange.record.attribution.run_id.is_some();
@@ -196,7 +196,7 @@ impl Pipeline {
     fn routed(
         &self,
         exchange: &mut Exchange,
-        call: &Call,
+        parsed: &Parsed,
         key: &KeyEntry,
         first: routing::Candidate,
     ) -> Result<(routing::Candidate, Option<Box<Routed>>), Refusal> {
@@ -207,7 +207,7 @@ impl Pipeline {
             ledger: &self.keeper.ledger,
             patience: self.client.timeouts().first_byte,
         };
-        ways::choose(exchange, &known, call.operation, first)
+        ways::choose(exchange, &known, parsed, first)
     }
 
     /// Everything that depends on what others have done: policies, rate limits, budgets.

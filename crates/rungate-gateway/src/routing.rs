@@ -132,6 +132,8 @@ impl<'a> Resolver<'a> {
         }
         let serves = |access: &&Arc<ProviderAccess>| {
             access.key.provider == first.access.key.provider
+                // Two servers of one's own are not two keys of one provider.
+                && (access.provider.id != "custom" || access.key.base_url == first.access.key.base_url)
                 && first.model.as_deref().is_none_or(|model| access.lists(model) != Some(false))
         };
         self.usable().filter(serves).cloned().collect()

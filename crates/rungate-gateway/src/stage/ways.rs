@@ -9,6 +9,7 @@ use rungate_core::money::NanoUsd;
 use rungate_core::operation::Operation;
 use rungate_core::policy::{Bound, Routing};
 use rungate_llm::catalog::Catalogue;
+use rungate_llm::ceiling::Demand;
 
 use crate::budget::Ledger;
 use crate::directory::KeyEntry;
@@ -39,12 +40,19 @@ pub struct Known<'a> {
 pub fn choose(
     exchange: &mut Exchange,
     known: &Known<'_>,
-    operation: Operation,
+    parsed: &Parsed,
     first: Candidate,
 ) -> Result<(Candidate, Option<Box<Routed>>), Refusal> {
     let Some((policy, routing)) = govern::applicable(exchange, known.key)?.routing() else {
         return Ok((first, None));
     };
+    let operation = parsed.operation;
+    if operation == Operation::Responses
+        && !Demand::read(operation, &parsed.scan, &parsed.body).is_self_contained()
+    {
+        // It goes on with what one provider key keeps; nobody else knows of it.
+        return Ok((first, None));
+    }
     let policy = decision(policy);
     let first = downgraded(exchange, known, operation, first, routing, &policy);
     let now = exchange.since_start();

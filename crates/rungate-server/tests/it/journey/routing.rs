@@ -333,3 +333,20 @@ async fn w_050_a_budget_holds_while_requests_fall_back_time_out_and_leave() {
     assert_eq!(nanos(&now, "reservedNanoUsd"), 0);
     assert_eq!(fork.stage.charged().await, spent, "rows and budget say the same");
 }
+
+#[tokio::test]
+async fn what_goes_on_with_what_one_key_keeps_stays_with_it() {
+    let fork = Fork::set().await;
+    fork.falls_back(&json!({ "balance": "weighted" })).await;
+    fork.stage.direct("error=500").await;
+    let client = fork.stage.tenant.client();
+    let mut body = json!({ "model": "gpt-4o-mini", "input": "go on", "previous_response_id": "resp_1" });
+    let answer = client.post("/v1/responses", &body).await;
+    let row = fork.stage.ended_row(answer.header("alephant-id").unwrap()).await;
+    let first = &*fork.stage.tenant.openai;
+    assert!(answer.status.is_server_error() && keys(&row).iter().all(|key| *key == first), "{row}");
+    body.as_object_mut().unwrap().remove("previous_response_id");
+    body["store"] = json!(false);
+    let answer = client.post("/v1/responses", &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
