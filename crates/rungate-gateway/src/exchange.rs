@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rungate_core::activity::CacheWish;
 use rungate_core::budget::Reservation;
 use rungate_core::code::Code;
-use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence};
+use rungate_core::exchange::{Attempt, Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence};
 use rungate_core::money::NanoUsd;
 use rungate_core::ports::Clock;
 use rungate_core::usage::{Usage, UsageSource};
@@ -72,6 +72,10 @@ pub struct Exchange {
     lost: Option<NanoUsd>,
     is_free: bool,
     is_dispatched: bool,
+    /// When the attempt that waits for an answer was sent.
+    waiting_since: Option<Duration>,
+    /// Whether the last attempt may cost something that no other field knows.
+    may_cost: bool,
     is_closed: bool,
 }
 
@@ -113,6 +117,8 @@ impl Exchange {
             lost: None,
             is_free: false,
             is_dispatched: false,
+            waiting_since: None,
+            may_cost: false,
             is_closed: false,
         }
     }
@@ -194,12 +200,27 @@ impl Exchange {
         self.keeper.journal.open_exchange(&self.record, request).await.map(drop)
     }
 
-    /// The request is on its way to the provider.
-    pub fn dispatched(&mut self) {
+    /// An attempt is on its way to the provider. It is on the record from here on, so that one which nobody waited for is known too.
+    pub fn dispatched(&mut self, attempt: Attempt) {
         if !self.is_dispatched {
             self.is_dispatched = true;
             self.record.overhead_us = Some(self.elapsed_us());
         }
+        self.waiting_since = Some(self.since_start());
+        self.may_cost = true;
+        self.record.attempts.push(attempt);
+    }
+
+    /// The attempt that was on its way came to something: fills in what, beside the time, which is returned.
+    pub fn came(&mut self, may_cost: bool, fill: impl FnOnce(&mut Attempt)) -> Duration {
+        let now = self.since_start();
+        let took = now.saturating_sub(self.waiting_since.take().unwrap_or(now));
+        self.may_cost = may_cost;
+        if let Some(attempt) = self.record.attempts.last_mut() {
+            attempt.latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            fill(attempt);
+        }
+        took
     }
 
     /// The last attempt has failed and another is made. It cost at most `most`; `None` where nobody knows.
@@ -207,6 +228,7 @@ impl Exchange {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.cost = most;
         }
+        self.may_cost = most.is_none();
         match most {
             Some(NanoUsd::ZERO) => {}
             Some(most) => self.lost = Some(self.lost() + most),
@@ -275,7 +297,7 @@ impl Exchange {
 
     fn set_cost(&mut self, cost: Option<NanoUsd>, status: CostStatus) {
         if let [.., _, last] = &mut self.record.attempts[..] {
-            last.cost = cost;
+            last.cost = last.cost.or(cost);
         }
         let (cost, status) = match self.lost {
             None => (cost, status),
@@ -368,8 +390,11 @@ impl Drop for Exchange {
         if self.record.error_code.is_none() {
             self.record.error_code = Some(code);
         }
+        if self.waiting_since.is_some() {
+            self.came(true, |attempt| attempt.error_code = Some(code));
+        }
         if self.record.cost_status == CostStatus::Pending {
-            let charge = if self.is_dispatched { Charge::Unknown } else { Charge::Nothing };
+            let charge = if self.may_cost { Charge::Unknown } else { Charge::Nothing };
             self.settle(charge, &Report::default());
         }
         let entry = Arc::new(self.closing(outcome, Code::ClientClosed.status()));

@@ -151,32 +151,31 @@ pub async fn attempt(
     candidate: &Candidate,
     patience: Duration,
 ) -> Tried {
-    exchange.dispatched();
-    let started = exchange.since_start();
-    let sent = client.send(outgoing.request(), patience).await;
-    let took = exchange.since_start().saturating_sub(started);
-    let mut attempt = Attempt {
+    exchange.dispatched(Attempt {
         provider: candidate.access.provider.id.to_owned(),
         model: candidate.model.clone(),
         provider_key_id: candidate.access.key.id(),
         status: None,
         upstream_request_id: None,
-        latency_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        latency_ms: 0,
         error_code: None,
         cost: None,
-    };
-    let Verdict { is_repeatable, code, retry_after } = judge(&sent);
-    if let Ok(response) = &sent {
-        attempt.status = Some(response.status().as_u16());
-        attempt.upstream_request_id = headers::request_id(response.headers());
-    }
-    attempt.error_code = code;
-    exchange.record.attempts.push(attempt);
+    });
+    let sent = client.send(outgoing.request(), patience).await;
+    let Verdict { is_repeatable, may_cost, code, retry_after } = judge(&sent);
+    let took = exchange.came(may_cost, |attempt| {
+        if let Ok(response) = &sent {
+            attempt.status = Some(response.status().as_u16());
+            attempt.upstream_request_id = headers::request_id(response.headers());
+        }
+        attempt.error_code = code;
+    });
     Tried { sent, took, retry_after, is_repeatable }
 }
 
 struct Verdict {
     is_repeatable: bool,
+    may_cost: bool,
     code: Option<Code>,
     retry_after: Option<u64>,
 }
@@ -187,11 +186,13 @@ fn judge(sent: &Result<Response<Incoming>, SendError>) -> Verdict {
         Ok(response) => {
             let status = response.status().as_u16();
             let is_repeatable = matches!(status, 429 | 500 | 502 | 503 | 504 | 529);
-            let code = if response.status().is_success() { None } else { Some(Code::UpstreamError) };
-            Verdict { is_repeatable, code, retry_after: headers::retry_after(response.headers()) }
+            let may_cost = response.status().is_success();
+            let code = if may_cost { None } else { Some(Code::UpstreamError) };
+            Verdict { is_repeatable, may_cost, code, retry_after: headers::retry_after(response.headers()) }
         }
         Err(error) => Verdict {
             is_repeatable: matches!(error, SendError::Connect(_)),
+            may_cost: matches!(error, SendError::Broken(_) | SendError::Timeout(_)),
             code: Some(code_of(error)),
             retry_after: None,
         },

@@ -45,11 +45,9 @@ impl Stage {
         Self { server, sim, tenant }
     }
 
-    /// Makes the provider behave like this for every model whose name says nothing else.
+    /// Makes the provider behave like this.
     async fn direct(&self, directives: &str) {
-        let sim = Client::new(format!("http://{}", self.sim.address)).with("content-type", "text/plain");
-        let answer = sim.send(http::Method::POST, "/sim/directives", directives.to_owned()).await;
-        assert!(answer.status.is_success(), "{}", answer.text());
+        direct(&self.sim, directives).await;
     }
 
     /// The log row of an exchange, by our id.
@@ -77,6 +75,13 @@ impl Stage {
             assert_eq!(left["data"], json!([]), "{outcome} exchanges are left");
         }
     }
+}
+
+/// Makes a provider behave like this for every model whose name says nothing else.
+async fn direct(sim: &Sim, directives: &str) {
+    let sim = Client::new(format!("http://{}", sim.address)).with("content-type", "text/plain");
+    let answer = sim.send(http::Method::POST, "/sim/directives", directives.to_owned()).await;
+    assert!(answer.status.is_success(), "{}", answer.text());
 }
 
 /// A chat of one message.

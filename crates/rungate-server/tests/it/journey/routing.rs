@@ -9,7 +9,7 @@ use http::Method;
 use rungate_testkit::{Answer, Client, ServerOptions, Sim};
 use serde_json::{Value, json};
 
-use super::{Stage, chat, streamed};
+use super::{Stage, chat, direct, streamed};
 
 /// A stage with a second provider behind a provider key of its own.
 struct Fork {
@@ -48,6 +48,22 @@ impl Fork {
         }
         let made = self.routing(&config).await;
         assert_eq!(made.status, 201, "{}", made.text());
+    }
+
+    /// Sends a chat and leaves before its answer comes: its row.
+    async fn leave(&self) -> Value {
+        let client = self.stage.tenant.client().with("x-request-id", "left");
+        let sending = client.send(Method::POST, "/v1/chat/completions", chat("gpt-4o-mini").to_string());
+        let left = tokio::time::timeout(Duration::from_millis(400), sending).await;
+        assert!(left.is_err(), "an answer came");
+        for _ in 0..200 {
+            let rows = self.stage.server.owner().get("/api/v1/requests?requestId=left").await.data();
+            if rows["data"][0]["outcome"] == "client_closed" {
+                return self.stage.row(rows["data"][0]["id"].as_str().unwrap()).await;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the exchange does not end");
     }
 
     async fn send(&self, body: &Value) -> (Answer, Value) {
@@ -332,6 +348,37 @@ async fn w_050_a_budget_holds_while_requests_fall_back_time_out_and_leave() {
     assert!(spent <= 3_000_000, "{spent} of 3000000 nano-dollars");
     assert_eq!(nanos(&now, "reservedNanoUsd"), 0);
     assert_eq!(fork.stage.charged().await, spent, "rows and budget say the same");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_between_attempts_that_cost_nothing_pays_nothing() {
+    let fork = Fork::set().await;
+    let body = json!({
+        "scope": { "type": "workspace", "id": null }, "limitNanoUsd": "30000000", "window": "total", "action": "block_requests",
+    });
+    let budget = fork.stage.server.owner().post("/api/v1/budgets", &body).await.data();
+    fork.stage.direct("error=503+retry-after=1").await;
+    let row = fork.leave().await;
+    assert_eq!(row["attempts"].as_array().unwrap().len(), 1, "{row}");
+    assert_eq!((&row["costNanoUsd"], &row["costStatus"]), (&json!("0"), &json!("final")), "{row}");
+    let path = format!("/api/v1/budgets/{}", budget["id"].as_str().unwrap());
+    let now = fork.stage.server.owner().get(&path).await.data();
+    assert_eq!((&now["spentNanoUsd"], &now["reservedNanoUsd"]), (&json!("0"), &json!("0")), "{now}");
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_client_does_not_wait_for_is_on_the_record_and_costs_what_nobody_knows() {
+    let fork = Fork::set().await;
+    fork.falls_back(&json!({})).await;
+    fork.stage.direct("error=500").await;
+    direct(&fork.second, "hang").await;
+    let row = fork.leave().await;
+    assert_eq!(keys(&row), [&*fork.stage.tenant.openai, &*fork.second_key], "{row}");
+    assert_eq!(row["attempts"][0]["costNanoUsd"], "0", "{row}");
+    assert_eq!(row["attempts"][1]["costNanoUsd"], Value::Null, "{row}");
+    assert_eq!(row["attempts"][1]["errorCode"], "client_closed", "{row}");
+    assert!(row["attempts"][1]["latencyMs"].as_u64().unwrap() > 50, "{row}");
+    assert_eq!((&row["costNanoUsd"], &row["costStatus"]), (&Value::Null, &json!("unknown")), "{row}");
 }
 
 #[tokio::test]
