@@ -74,8 +74,8 @@ pub struct Exchange {
     is_dispatched: bool,
     /// When the attempt that waits for an answer was sent.
     waiting_since: Option<Duration>,
-    /// Whether the last attempt may cost something that no other field knows.
-    may_cost: bool,
+    /// What is owed for the last attempt if nothing more is heard of it.
+    owed: Charge,
     is_closed: bool,
 }
 
@@ -118,7 +118,7 @@ impl Exchange {
             is_free: false,
             is_dispatched: false,
             waiting_since: None,
-            may_cost: false,
+            owed: Charge::Nothing,
             is_closed: false,
         }
     }
@@ -207,15 +207,15 @@ impl Exchange {
             self.record.overhead_us = Some(self.elapsed_us());
         }
         self.waiting_since = Some(self.since_start());
-        self.may_cost = true;
+        self.owed = Charge::Unknown;
         self.record.attempts.push(attempt);
     }
 
     /// The attempt that was on its way came to something: fills in what, beside the time, which is returned.
-    pub fn came(&mut self, may_cost: bool, fill: impl FnOnce(&mut Attempt)) -> Duration {
+    pub fn came(&mut self, owed: Charge, fill: impl FnOnce(&mut Attempt)) -> Duration {
         let now = self.since_start();
         let took = now.saturating_sub(self.waiting_since.take().unwrap_or(now));
-        self.may_cost = may_cost;
+        self.owed = owed;
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             fill(attempt);
@@ -228,7 +228,7 @@ impl Exchange {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.cost = most;
         }
-        self.may_cost = most.is_none();
+        self.owed = if most.is_none() { Charge::Unknown } else { Charge::Nothing };
         match most {
             Some(NanoUsd::ZERO) => {}
             Some(most) => self.lost = Some(self.lost() + most),
@@ -391,11 +391,10 @@ impl Drop for Exchange {
             self.record.error_code = Some(code);
         }
         if self.waiting_since.is_some() {
-            self.came(true, |attempt| attempt.error_code = Some(code));
+            self.came(Charge::Unknown, |attempt| attempt.error_code = Some(code));
         }
         if self.record.cost_status == CostStatus::Pending {
-            let charge = if self.may_cost { Charge::Unknown } else { Charge::Nothing };
-            self.settle(charge, &Report::default());
+            self.settle(self.owed, &Report::default());
         }
         let entry = Arc::new(self.closing(outcome, Code::ClientClosed.status()));
         let written = self.keeper.journal.append_now(Arc::clone(&entry));

@@ -162,8 +162,8 @@ pub async fn attempt(
         cost: None,
     });
     let sent = client.send(outgoing.request(), patience).await;
-    let Verdict { is_repeatable, may_cost, code, retry_after } = judge(&sent);
-    let took = exchange.came(may_cost, |attempt| {
+    let Verdict { is_repeatable, owed, code, retry_after } = judge(&sent);
+    let took = exchange.came(owed, |attempt| {
         if let Ok(response) = &sent {
             attempt.status = Some(response.status().as_u16());
             attempt.upstream_request_id = headers::request_id(response.headers());
@@ -175,7 +175,7 @@ pub async fn attempt(
 
 struct Verdict {
     is_repeatable: bool,
-    may_cost: bool,
+    owed: Charge,
     code: Option<Code>,
     retry_after: Option<u64>,
 }
@@ -186,16 +186,25 @@ fn judge(sent: &Result<Response<Incoming>, SendError>) -> Verdict {
         Ok(response) => {
             let status = response.status().as_u16();
             let is_repeatable = matches!(status, 429 | 500 | 502 | 503 | 504 | 529);
-            let may_cost = response.status().is_success();
-            let code = if may_cost { None } else { Some(Code::UpstreamError) };
-            Verdict { is_repeatable, may_cost, code, retry_after: headers::retry_after(response.headers()) }
+            let (owed, code) = match response.status().is_success() {
+                true => (Charge::Unknown, None),
+                false => (Charge::Nothing, Some(Code::UpstreamError)),
+            };
+            Verdict { is_repeatable, owed, code, retry_after: headers::retry_after(response.headers()) }
         }
         Err(error) => Verdict {
             is_repeatable: matches!(error, SendError::Connect(_)),
-            may_cost: matches!(error, SendError::Broken(_) | SendError::Timeout(_)),
+            owed: charge_of(error),
             code: Some(code_of(error)),
             retry_after: None,
         },
+    }
+}
+
+const fn charge_of(error: &SendError) -> Charge {
+    match error {
+        SendError::Egress(_) | SendError::Connect(_) => Charge::Nothing,
+        SendError::Broken(_) | SendError::Timeout(_) => Charge::Unknown,
     }
 }
 
@@ -216,12 +225,8 @@ pub fn failure(error: &SendError, candidate: &Candidate) -> Failure {
         SendError::Broken(_) => format!("The connection to {name} broke before an answer came."),
         SendError::Timeout(patience) => format!("{name} did not answer within {} s.", patience.as_secs()),
     };
-    let charge = match error {
-        SendError::Egress(_) | SendError::Connect(_) => Charge::Nothing,
-        SendError::Broken(_) | SendError::Timeout(_) => Charge::Unknown,
-    };
     tracing::warn!(provider = candidate.access.provider.id, %error, "provider failed");
-    Failure { refusal: Refusal::new(code_of(error), message), charge }
+    Failure { refusal: Refusal::new(code_of(error), message), charge: charge_of(error) }
 }
 
 impl Outgoing {
