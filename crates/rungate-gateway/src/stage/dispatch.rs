@@ -186,9 +186,10 @@ fn judge(sent: &Result<Response<Incoming>, SendError>) -> Verdict {
         Ok(response) => {
             let status = response.status().as_u16();
             let is_repeatable = matches!(status, 429 | 500 | 502 | 503 | 504 | 529);
-            let (owed, code) = match response.status().is_success() {
-                true => (Charge::Unknown, None),
-                false => (Charge::Nothing, Some(Code::UpstreamError)),
+            let (owed, code) = if response.status().is_success() {
+                (Charge::Unknown, None)
+            } else {
+                (Charge::Nothing, Some(Code::UpstreamError))
             };
             Verdict { is_repeatable, owed, code, retry_after: headers::retry_after(response.headers()) }
         }
