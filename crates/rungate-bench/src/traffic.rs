@@ -4,11 +4,12 @@
 //! made of the seed and a number, so that readers can ask for requests and runs without having seen them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use rungate_core::activity::{Attribution, Step, StepKind, Trust};
+use rungate_core::activity::{AgentStamp, Attribution, Step, StepKind, Trust};
 use rungate_core::code::Code;
-use rungate_core::exchange::{AgentStamp, Attempt, Body, CostStatus, Entry, ExchangeRecord, Outcome};
+use rungate_core::exchange::{Attempt, Body, CostStatus, Entry, ExchangeRecord, Outcome};
 use rungate_core::id::{
     AgentId, ExchangeId, ExternalId, ProviderKeyId, RequestId, RunId, SessionId, UserId, VirtualKeyId,
     WorkspaceId, uuid_v7,
@@ -152,7 +153,7 @@ impl Traffic {
         record.request_bytes = request.as_ref().map_or(record.request_bytes, |body| body.bytes.len() as u64);
         record.response_bytes =
             response.as_ref().map_or(record.response_bytes, |body| body.bytes.len() as u64);
-        Entry::Closed { record: Box::new(record), request, response }
+        Entry::Closed { record: Arc::new(record), request, response }
     }
 
     /// Who asks for what.
@@ -341,9 +342,9 @@ mod tests {
     #[test]
     fn it_comes_in_order_over_thirty_days() {
         let entries = traffic(&plan(3_000, false));
-        assert!(entries.windows(2).all(|pair| pair[0].record().created_at < pair[1].record().created_at));
-        let days: BTreeSet<_> =
-            entries.iter().map(|entry| entry.record().created_at.day().to_string()).collect();
+        let at = |entry: &Entry| entry.record().unwrap().created_at;
+        assert!(entries.windows(2).all(|pair| at(&pair[0]) < at(&pair[1])));
+        let days: BTreeSet<_> = entries.iter().map(|entry| at(entry).day().to_string()).collect();
         assert_eq!((days.len(), days.first().unwrap().as_str()), (30, "2026-10-26"));
         let ids: BTreeSet<_> = entries.iter().map(Entry::exchange_id).collect();
         assert_eq!(ids.len(), 3_000);
@@ -355,20 +356,21 @@ mod tests {
         let entries = traffic(&plan);
         let mut steps: BTreeMap<String, u64> = BTreeMap::new();
         for entry in &entries {
-            let run = entry.record().attribution.run_id.as_ref().unwrap();
+            let run = entry.record().unwrap().attribution.run_id.as_ref().unwrap();
             *steps.entry(run.to_string()).or_default() += 1;
         }
         assert!(steps.values().all(|steps| *steps <= STEPS.1));
         let average = entries.len() / steps.len();
         assert!((12..=28).contains(&average), "{average} steps");
         assert!((0..plan.runs()).all(|number| steps.contains_key(&plan.run_id(number))));
-        let count = |outcome| entries.iter().filter(|entry| entry.record().outcome == outcome).count();
+        let count =
+            |outcome| entries.iter().filter(|entry| entry.record().unwrap().outcome == outcome).count();
         assert!((18_800..=19_800).contains(&count(Outcome::Succeeded)));
         assert!(count(Outcome::Refused) > 50 && count(Outcome::UpstreamFailed) > 50);
         let agents: BTreeSet<_> =
-            entries.iter().map(|entry| entry.record().agent.external_id.to_string()).collect();
+            entries.iter().map(|entry| entry.record().unwrap().agent.external_id.to_string()).collect();
         assert_eq!(agents.len(), AGENTS.len());
-        assert!(entries.iter().all(|entry| entry.record().cost.is_some()));
+        assert!(entries.iter().all(|entry| entry.record().unwrap().cost.is_some()));
     }
 
     #[test]
@@ -377,7 +379,7 @@ mod tests {
         for entry in traffic(&plan(600, true)) {
             let Entry::Closed { record, request, response } = entry else { panic!("only closings") };
             assert!(response.is_some());
-            if record.attribution.run_id.unwrap().as_str() == "run-2a-0" {
+            if record.attribution.run_id.as_ref().unwrap().as_str() == "run-2a-0" {
                 of_run.push(request.unwrap().bytes);
             }
         }

@@ -76,6 +76,8 @@ uuid_id! {
     BudgetId;
     /// An outgoing webhook.
     WebhookId;
+    /// An entry of a run's trail: what an agent knows as the id of its event or check.
+    TrailId;
     /// An event that webhooks are told of.
     EventId;
     /// An event on its way to one webhook.

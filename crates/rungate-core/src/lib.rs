@@ -19,5 +19,6 @@ pub mod policy;
 pub mod ports;
 pub mod secret;
 pub mod time;
+pub mod trail;
 pub mod usage;
 pub mod webhook;

@@ -336,9 +336,15 @@ impl Exchange {
         let entry = Arc::new(self.closing(outcome, status));
         let written = self.keeper.journal.append_now(Arc::clone(&entry));
         // Before any wait: a client that leaves meanwhile drops this future, and what was reserved must not stay so.
-        self.account(entry.record(), written.as_ref().ok());
-        self.keeper.observer.exchange_closed(entry.record());
+        self.ended(&entry, written.as_ref().ok());
         self.keeper.journal.wait_durable(written?).await.map(drop)
+    }
+
+    /// What follows from a closing that is in the journal at `at`.
+    fn ended(&mut self, closing: &Entry, at: Option<&Sequence>) {
+        let Some(record) = closing.record() else { return };
+        self.account(record, at);
+        self.keeper.observer.exchange_closed(record);
     }
 
     /// Settles what was reserved, once the closing is in the journal at `at`. Without a closing nobody will ever know what it
@@ -372,7 +378,7 @@ impl Exchange {
             record.virtual_key_id,
         );
         let record = std::mem::replace(record, Box::new(spent));
-        Entry::Closed { record, request: self.request.take(), response: self.response.take() }
+        Entry::Closed { record: record.into(), request: self.request.take(), response: self.response.take() }
     }
 }
 
@@ -398,11 +404,10 @@ impl Drop for Exchange {
         }
         let entry = Arc::new(self.closing(outcome, Code::ClientClosed.status()));
         let written = self.keeper.journal.append_now(Arc::clone(&entry));
-        self.account(entry.record(), written.as_ref().ok());
+        self.ended(&entry, written.as_ref().ok());
         if let Err(error) = written {
             tracing::error!(exchange = %self.record.id, %error, "the outcome of an exchange could not be recorded");
         }
-        self.keeper.observer.exchange_closed(entry.record());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a batch of the journal does to each exchange.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rungate_core::exchange::{Body, Entry, ExchangeRecord, Sequence, Sequenced};
 use rungate_core::id::ExchangeId;
@@ -11,7 +12,9 @@ use crate::record::search_text;
 /// What a batch does to one exchange.
 #[derive(Debug)]
 pub(crate) struct Change {
-    last: Sequenced,
+    record: Arc<ExchangeRecord>,
+    json: Arc<str>,
+
     /// What a search looks in.
     pub search: String,
     /// The entry that opens it.
@@ -32,8 +35,9 @@ pub(crate) fn gather(entries: &[&Sequenced], repeated: &mut HashSet<Sequence>) -
     let mut places: HashMap<ExchangeId, usize> = HashMap::new();
     let mut changes: Vec<Change> = Vec::with_capacity(entries.len());
     for sequenced in entries.iter().copied() {
-        let place = *places.entry(sequenced.entry.exchange_id()).or_insert_with(|| {
-            changes.push(Change::of(sequenced));
+        let Some(record) = sequenced.entry.record() else { continue };
+        let place = *places.entry(record.id).or_insert_with(|| {
+            changes.push(Change::of(record, &sequenced.json));
             changes.len() - 1
         });
         let change = &mut changes[place];
@@ -48,11 +52,12 @@ pub(crate) fn gather(entries: &[&Sequenced], repeated: &mut HashSet<Sequence>) -
                     change.request.clone_from(&opening.request);
                 }
                 change.closed = Some(sequenced.sequence);
-                change.last = sequenced.clone();
+                change.record = Arc::clone(record);
+                change.json = Arc::clone(&sequenced.json);
                 change.request = request.clone().or(change.request.take());
                 change.response.clone_from(response);
             }
-            Entry::Opened { .. } | Entry::Closed { .. } => {
+            Entry::Opened { .. } | Entry::Closed { .. } | Entry::Trail { .. } => {
                 repeated.insert(sequenced.sequence);
             }
         }
@@ -64,9 +69,10 @@ pub(crate) fn gather(entries: &[&Sequenced], repeated: &mut HashSet<Sequence>) -
 }
 
 impl Change {
-    fn of(first: &Sequenced) -> Self {
+    fn of(record: &Arc<ExchangeRecord>, json: &Arc<str>) -> Self {
         Self {
-            last: first.clone(),
+            record: Arc::clone(record),
+            json: Arc::clone(json),
             search: String::new(),
             opened: None,
             closed: None,
@@ -79,12 +85,12 @@ impl Change {
 
     /// The exchange's last record.
     pub fn record(&self) -> &ExchangeRecord {
-        self.last.entry.record()
+        &self.record
     }
 
     /// That record as the journal has it.
     pub fn json(&self) -> &str {
-        &self.last.json
+        &self.json
     }
 }
 

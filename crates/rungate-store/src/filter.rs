@@ -6,6 +6,7 @@ use rungate_core::exchange::{ExchangeFilter, RunFilter, RunStatus, SessionFilter
 use rungate_core::id::{AgentId, RequestId, RunId, SessionId, TraceId, UserId, WorkspaceId};
 use rungate_core::operation::Kind;
 use rungate_core::ports::CatalogFilter;
+use rungate_core::trail::TrailFilter;
 
 use crate::record::integer;
 use crate::sql::{Clause, Dialect};
@@ -80,6 +81,25 @@ fn status_condition(clause: &mut Clause, status: StatusFilter) -> String {
     }
 }
 
+/// The trail entries that `filter` means. Rows are called `t`.
+pub(crate) fn trail(dialect: &'static Dialect, workspace: WorkspaceId, filter: &TrailFilter) -> Clause {
+    let mut clause = Clause::new(dialect);
+    clause.compare("t.workspace", "=", workspace.uuid());
+    clause.any("t.id", filter.ids.iter().map(|id| id.uuid()));
+    clause.any("t.run_id", filter.run_id.iter().map(RunId::as_str));
+    clause.any("t.kind", filter.kinds.iter().map(|kind| kind.as_str()));
+    let decisions = filter.decisions.iter().map(|decision| decision.as_str());
+    clause.any("t.detail", decisions.chain(filter.event_types.iter().map(|event| event.as_str())));
+    clause.any("t.agent_external_id", texts(&filter.agent_external_ids));
+    if let Some(from) = filter.from {
+        clause.compare("t.at", ">=", from.micros());
+    }
+    if let Some(to) = filter.to {
+        clause.compare("t.at", "<", to.micros());
+    }
+    clause
+}
+
 /// A property that leads to the exchanges of `filter` faster than their times do: one that must have one value, where
 /// no id narrows the list already.
 pub(crate) fn leading_property(filter: &ExchangeFilter) -> Option<(&str, &str)> {
@@ -110,12 +130,17 @@ pub(crate) fn runs(dialect: &'static Dialect, workspace: WorkspaceId, filter: &R
         .statuses
         .iter()
         .map(|status| match (status, filter.idle_before) {
-            (RunStatus::Running, Some(at)) => format!("r.last_at >= {}", clause.bind(at.micros())),
-            (RunStatus::Idle, Some(at)) => format!("r.last_at < {}", clause.bind(at.micros())),
-            (RunStatus::Running, None) => "TRUE".to_owned(),
-            // Traffic alone does not end a run.
-            (RunStatus::Idle, None)
-            | (RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled, _) => "FALSE".to_owned(),
+            (RunStatus::Running, Some(at)) => {
+                format!("(r.ended IS NULL AND r.last_at >= {})", clause.bind(at.micros()))
+            }
+            (RunStatus::Idle, Some(at)) => {
+                format!("(r.ended IS NULL AND r.last_at < {})", clause.bind(at.micros()))
+            }
+            (RunStatus::Running, None) => "r.ended IS NULL".to_owned(),
+            (RunStatus::Idle, None) => "FALSE".to_owned(),
+            (RunStatus::Completed, _) => "r.ended = 'completed'".to_owned(),
+            (RunStatus::Failed, _) => "r.ended = 'failed'".to_owned(),
+            (RunStatus::Cancelled, _) => "r.ended = 'cancelled'".to_owned(),
         })
         .collect();
     clause.or(&statuses);

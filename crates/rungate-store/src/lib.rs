@@ -4,7 +4,7 @@
 //! not SQL (which rows a filter means, how runs and sessions add up, how a record is encoded, how bodies are packed)
 //! lies beside the backends and is shared by them; a backend is a folder with the same file names as its siblings.
 //!
-//! Modules import one way only: `open`, then the backends, then `filter`, `rollup`, `view` and `change`, then `folder`,
+//! Modules import one way only: `open`, then the backends, then `filter`, `rollup`, `view`, `trail` and `change`, then `folder`,
 //! `sql`, `record` and `block`.
 
 mod block;
@@ -19,6 +19,7 @@ mod record;
 mod rollup;
 mod sql;
 mod sqlite;
+mod trail;
 mod view;
 
 pub use open::{Database, StoreConfig, Stores, open, probe};

@@ -1,6 +1,6 @@
 //! How a record is kept: as JSON beside the columns that lists filter by.
 
-use rungate_core::exchange::{ExchangeRecord, Run, Session};
+use rungate_core::exchange::{Entry, ExchangeRecord, Run, Session};
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::{Day, Timestamp};
@@ -10,6 +10,14 @@ use serde::de::DeserializeOwned;
 /// The partition an exchange belongs to: the day inside its id, so that a replay lands in the same place.
 pub(crate) fn partition(record: &ExchangeRecord) -> Day {
     record.id.started_at().unwrap_or(record.created_at).day()
+}
+
+/// The partition of an entry of the journal.
+pub(crate) fn partition_of_entry(entry: &Entry) -> Day {
+    match entry {
+        Entry::Opened { record, .. } | Entry::Closed { record, .. } => partition(record),
+        Entry::Trail { entry, .. } => entry.day(),
+    }
 }
 
 /// The partition of an id alone; `None` when the id does not say.

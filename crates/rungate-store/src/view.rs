@@ -1,8 +1,12 @@
-//! How exchanges add up to runs and sessions.
+//! How exchanges and trails add up to runs and sessions.
 
-use rungate_core::exchange::{AgentStamp, ExchangeRecord, ModelTotals, Run, Session, Totals, run_uuid};
-use rungate_core::id::{RunId, SessionId};
+use rungate_core::activity::AgentStamp;
+use rungate_core::exchange::{
+    CheckTotals, ExchangeRecord, ModelTotals, Run, RunEnd, Session, Totals, run_uuid,
+};
+use rungate_core::id::{RunId, SessionId, TraceId, WorkspaceId};
 use rungate_core::time::Timestamp;
+use rungate_core::trail::{CheckDecision, TrailEntry, What};
 
 use crate::record::lower_lines;
 
@@ -29,17 +33,22 @@ impl Change {
     }
 }
 
-/// A run before its first exchange.
-pub(crate) fn new_run(record: &ExchangeRecord, run_id: &RunId) -> Run {
+/// A run before anything of it; it began at `at`.
+pub(crate) fn new_run(workspace: WorkspaceId, run_id: &RunId, at: Timestamp) -> Run {
     Run {
-        id: run_uuid(record.workspace_id, run_id),
-        workspace_id: record.workspace_id,
+        id: run_uuid(workspace, run_id),
+        workspace_id: workspace,
         run_id: run_id.clone(),
         session_id: None,
         trace_id: None,
+        name: None,
+        registered_at: None,
+        end: None,
+        events: 0,
+        checks: CheckTotals::default(),
         agents: Vec::new(),
-        started_at: record.created_at,
-        last_activity_at: record.created_at,
+        started_at: at,
+        last_activity_at: at,
         open: 0,
         totals: Totals::default(),
         models: Vec::new(),
@@ -52,7 +61,7 @@ pub(crate) fn add_to_run(run: &mut Run, record: &ExchangeRecord, change: Change)
     if let Some(session_id) = &record.attribution.session_id {
         run.session_id = Some(session_id.clone());
     }
-    if let Some(trace_id) = &record.attribution.trace_id {
+    if let Some(trace_id) = record.attribution.trace_id.as_ref().filter(|_| run.registered_at.is_none()) {
         run.trace_id = Some(trace_id.clone());
     }
     run.started_at = run.started_at.min(record.created_at);
@@ -71,6 +80,40 @@ pub(crate) fn add_to_run(run: &mut Run, record: &ExchangeRecord, change: Change)
     add_agent(&mut run.agents, &record.agent)
 }
 
+/// Adds an entry of its trail to a run. Whether its agent is new to the run.
+pub(crate) fn add_told_to_run(run: &mut Run, entry: &TrailEntry) -> bool {
+    run.started_at = run.started_at.min(entry.at);
+    run.last_activity_at = run.last_activity_at.max(entry.at);
+    if let Some(session_id) = &entry.session_id {
+        run.session_id = Some(session_id.clone());
+    }
+    match &entry.what {
+        What::Registered(registration) => {
+            run.registered_at = Some(entry.at);
+            run.trace_id.clone_from(&entry.trace_id);
+            run.name.clone_from(&registration.name);
+        }
+        What::Event(_) => run.events += 1,
+        What::Check(check) => match check.decision {
+            CheckDecision::Allow => run.checks.allow += 1,
+            CheckDecision::Hold => run.checks.hold += 1,
+            CheckDecision::Deny => run.checks.deny += 1,
+        },
+        What::Resolved(_) => {}
+        What::Ended(end) => {
+            run.end = Some(RunEnd { status: end.status, at: entry.at, reason: end.reason.clone() });
+        }
+    }
+    add_agent(&mut run.agents, &entry.agent)
+}
+
+/// Adds an entry of a run's trail to the run's session, apart from the number of runs. Whether its agent is new to the session.
+pub(crate) fn add_told_to_session(session: &mut Session, entry: &TrailEntry) -> bool {
+    session.first_at = session.first_at.min(entry.at);
+    session.last_at = session.last_at.max(entry.at);
+    add_agent(&mut session.agents, &entry.agent)
+}
+
 fn add_to_model(run: &mut Run, provider: &str, model: &str, record: &ExchangeRecord) {
     if let Err(place) = run.models.binary_search_by(|known| known.as_str().cmp(model)) {
         run.models.insert(place, model.to_owned());
@@ -86,17 +129,17 @@ fn add_to_model(run: &mut Run, provider: &str, model: &str, record: &ExchangeRec
     run.by_model[place].totals.add(record);
 }
 
-/// A session before its first exchange.
-pub(crate) fn new_session(record: &ExchangeRecord, session_id: &SessionId) -> Session {
+/// A session before anything of it; it began at `at`.
+pub(crate) fn new_session(workspace: WorkspaceId, session_id: &SessionId, at: Timestamp) -> Session {
     Session {
-        workspace_id: record.workspace_id,
+        workspace_id: workspace,
         session_id: session_id.clone(),
         name: None,
         path: None,
         agents: Vec::new(),
         runs: 0,
-        first_at: record.created_at,
-        last_at: record.created_at,
+        first_at: at,
+        last_at: at,
         totals: Totals::default(),
     }
 }
@@ -120,7 +163,9 @@ pub(crate) fn add_to_session(session: &mut Session, record: &ExchangeRecord, cha
 /// What a search for runs looks in.
 pub(crate) fn run_search_text(run: &Run) -> String {
     let session = run.session_id.as_ref().map(SessionId::as_str);
-    lower_lines([run.run_id.as_str()].into_iter().chain(session).chain(agent_texts(&run.agents)))
+    let own =
+        [Some(run.run_id.as_str()), run.name.as_deref(), run.trace_id.as_ref().map(TraceId::as_str), session];
+    lower_lines(own.into_iter().flatten().chain(agent_texts(&run.agents)))
 }
 
 /// What a search for sessions looks in.

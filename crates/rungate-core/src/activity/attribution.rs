@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CallerId, RunId, SessionId, TraceId, UserId};
+use crate::id::{AgentId, CallerId, ExternalId, RunId, SessionId, TraceId, UserId};
 
 /// How sure we are which agent made a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,6 +18,22 @@ pub enum Trust {
     SelfReported,
     /// No agent was named; the key stands in for one.
     SystemDerived,
+}
+
+/// The agent of an exchange or a run, as known when it started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStamp {
+    /// The agent in the registry; absent when the key stands in for one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<AgentId>,
+    /// The readable id; `vk:<key id>` when the key stands in for an agent.
+    pub external_id: ExternalId,
+    /// The agent's name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// How sure we are.
+    pub trust: Trust,
 }
 
 /// What kind of step a request is, as the caller says.

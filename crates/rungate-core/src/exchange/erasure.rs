@@ -40,6 +40,9 @@ pub struct Erased {
     pub previews: u64,
     /// Exchanges of the subject that are still open: what they will say is not erased by this.
     pub open: u64,
+    /// Entries of the subject's trails: registrations, events, checks.
+    #[serde(default)]
+    pub entries: u64,
 }
 
 impl Erased {
@@ -49,6 +52,7 @@ impl Erased {
         self.bodies += other.bodies;
         self.previews += other.previews;
         self.open += other.open;
+        self.entries += other.entries;
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::record::ExchangeRecord;
 use crate::id::ExchangeId;
+use crate::trail::TrailEntry;
 
 /// A place in a node's journal: the number of its last frame. Frames count from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,32 +31,51 @@ pub enum Entry {
     /// Written before money can be spent. Holds the request's body, where bodies are kept.
     Opened {
         /// Outcome `pending`.
-        record: Box<ExchangeRecord>,
+        record: Arc<ExchangeRecord>,
         /// The request's body.
         request: Option<Body>,
     },
     /// Written before the client gets the last byte of its answer. A refusal has no opening, only this.
     Closed {
         /// The whole record.
-        record: Box<ExchangeRecord>,
+        record: Arc<ExchangeRecord>,
         /// The request's body, when there was no opening to carry it.
         request: Option<Body>,
         /// The answer's body, as the client got it.
         response: Option<Body>,
     },
+    /// Something was reported of a run, or said to what was reported. Written before it is answered.
+    Trail {
+        /// The entry.
+        entry: Box<TrailEntry>,
+        /// Its content.
+        content: Option<Body>,
+    },
 }
 
 impl Entry {
-    /// The record it carries.
-    pub const fn record(&self) -> &ExchangeRecord {
+    /// The record of an exchange that it carries.
+    pub const fn record(&self) -> Option<&Arc<ExchangeRecord>> {
         match self {
-            Self::Opened { record, .. } | Self::Closed { record, .. } => record,
+            Self::Opened { record, .. } | Self::Closed { record, .. } => Some(record),
+            Self::Trail { .. } => None,
         }
     }
 
-    /// The exchange it is about.
-    pub const fn exchange_id(&self) -> ExchangeId {
-        self.record().id
+    /// The exchange it is about, where it is about one.
+    pub fn exchange_id(&self) -> Option<ExchangeId> {
+        self.record().map(|record| record.id)
+    }
+
+    /// What it carries, as JSON.
+    ///
+    /// # Errors
+    /// None that is known: it holds nothing that JSON has no form for.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Opened { record, .. } | Self::Closed { record, .. } => record.to_json(),
+            Self::Trail { entry, .. } => entry.to_json(),
+        }
     }
 }
 
@@ -77,7 +97,7 @@ pub struct Sequenced {
     pub entry: Arc<Entry>,
     /// The opening that goes with this closing, where it needs no entry of its own: both come at once.
     pub opening: Option<Opening>,
-    /// Its record as the journal has it: JSON, serialised once for journal and log.
+    /// What it carries as the journal has it: JSON, serialised once for journal and log.
     pub json: Arc<str>,
 }
 
@@ -88,7 +108,7 @@ impl Sequenced {
     /// When the record cannot be serialised.
     pub fn new(sequence: Sequence, entry: impl Into<Arc<Entry>>) -> Result<Self, serde_json::Error> {
         let entry = entry.into();
-        let json = entry.record().to_json()?.into();
+        let json = entry.to_json()?.into();
         Ok(Self { sequence, entry, opening: None, json })
     }
 }

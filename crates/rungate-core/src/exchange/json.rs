@@ -6,8 +6,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::record::{AgentStamp, Attempt, Decision, ExchangeRecord};
-use crate::activity::{Attribution, Step};
+use super::record::{Attempt, Decision, ExchangeRecord};
+use crate::activity::{AgentStamp, Attribution, Step};
 
 /// What a record takes, mostly.
 const BYTES: usize = 2 << 10;

@@ -4,11 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{Attribution, Trust};
+use crate::activity::{AgentStamp, Attribution};
 use crate::code::Code;
-use crate::id::{
-    AgentId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, VirtualKeyId, WorkspaceId,
-};
+use crate::id::{ExchangeId, MemberId, ProviderKeyId, RequestId, VirtualKeyId, WorkspaceId};
 use crate::money::NanoUsd;
 use crate::operation::Kind;
 use crate::time::Timestamp;
@@ -85,22 +83,6 @@ impl CacheUse {
             Self::Bypass => "bypass",
         }
     }
-}
-
-/// The agent of an exchange, as known when it started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AgentStamp {
-    /// The agent in the registry; absent when the key stands in for one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub id: Option<AgentId>,
-    /// The readable id; `vk:<key id>` when the key stands in for an agent.
-    pub external_id: ExternalId,
-    /// The agent's name.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// How sure we are.
-    pub trust: Trust,
 }
 
 /// One try at one provider.

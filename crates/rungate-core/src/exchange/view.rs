@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::record::AgentStamp;
+use crate::activity::AgentStamp;
 use crate::id::{RunId, SessionId, TraceId, WorkspaceId};
 use crate::money::NanoUsd;
 use crate::time::Timestamp;
+use crate::trail::EndStatus;
 
 /// Counts and sums over closed exchanges.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,16 @@ pub enum RunStatus {
     Cancelled,
 }
 
+impl From<EndStatus> for RunStatus {
+    fn from(status: EndStatus) -> Self {
+        match status {
+            EndStatus::Completed => Self::Completed,
+            EndStatus::Failed => Self::Failed,
+            EndStatus::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// One task execution, as its traffic made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,8 +115,23 @@ pub struct Run {
     pub run_id: RunId,
     /// The session it was last seen in.
     pub session_id: Option<SessionId>,
-    /// The trace it was last seen on.
+    /// The trace it was registered with, else the one it was last seen on.
     pub trace_id: Option<TraceId>,
+    /// Its readable name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// When it was registered; absent for one that its traffic made.
+    #[serde(default)]
+    pub registered_at: Option<Timestamp>,
+    /// How it was ended; absent while nobody has.
+    #[serde(default)]
+    pub end: Option<RunEnd>,
+    /// Events reported of it.
+    #[serde(default)]
+    pub events: u64,
+    /// Checks asked for in it.
+    #[serde(default)]
+    pub checks: CheckTotals,
     /// Every agent seen in it, in order of appearance.
     pub agents: Vec<AgentStamp>,
     /// When its first exchange started.
@@ -120,6 +146,28 @@ pub struct Run {
     pub models: Vec<String>,
     /// Sums per model that answered.
     pub by_model: Vec<ModelTotals>,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEnd {
+    /// How.
+    pub status: EndStatus,
+    /// When we were told.
+    pub at: Timestamp,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// Checks by what was answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the names are those of the decisions")]
+pub struct CheckTotals {
+    pub allow: u64,
+    pub hold: u64,
+    pub deny: u64,
 }
 
 /// Sums of one model.

@@ -1,4 +1,4 @@
-//! The log role: exchanges, appended in order and searched.
+//! The log role: exchanges and the trails of runs, appended in order and searched.
 
 use async_trait::async_trait;
 
@@ -11,6 +11,7 @@ use crate::money::NanoUsd;
 use crate::page::{Page, PageRequest};
 use crate::ports::catalog::StoreError;
 use crate::time::Day;
+use crate::trail::{Contents, TrailFilter, TrailRow};
 
 /// The bodies of one exchange, as far as they were kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,6 +92,15 @@ pub trait Log: Send + Sync {
 
     /// The bodies of one exchange; `None` when there is no such exchange.
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError>;
+
+    /// A page of trail entries by arrival.
+    async fn trail(
+        &self,
+        workspace: WorkspaceId,
+        filter: &TrailFilter,
+        contents: Contents,
+        page: &PageRequest,
+    ) -> Result<Page<TrailRow>, StoreError>;
 
     /// One run by the caller's id.
     async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError>;

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rungate_core::activity::Trust;
-use rungate_core::exchange::{AgentStamp, Body, Entry, ExchangeRecord, Outcome, Sequence};
+use rungate_core::activity::{AgentStamp, Trust};
+use rungate_core::exchange::{Body, Entry, ExchangeRecord, Outcome, Sequence};
 use rungate_core::id::{ExchangeId, ExternalId, VirtualKeyId, WorkspaceId, uuid_v7};
 use rungate_core::operation::Kind;
 use rungate_core::time::Timestamp;
@@ -167,10 +167,10 @@ fn entry(number: usize, text: &[u8]) -> Entry {
         })
     };
     if flags & 16 != 0 {
-        return Entry::Opened { record, request: body(1) };
+        return Entry::Opened { record: record.into(), request: body(1) };
     }
     record.outcome = Outcome::Refused;
-    Entry::Closed { record, request: body(1), response: body(2) }
+    Entry::Closed { record: record.into(), request: body(1), response: body(2) }
 }
 
 /// What a full journal keeps of an entry.
@@ -187,5 +187,6 @@ fn without_bodies(entry: Entry) -> Entry {
         Entry::Closed { record, request, response } => {
             Entry::Closed { record, request: lean(request), response: lean(response) }
         }
+        Entry::Trail { entry, content } => Entry::Trail { entry, content: lean(content) },
     }
 }

@@ -7,7 +7,7 @@
 //! |--:|--:|---|
 //! | 0 | 4 | magic `F5 'R' 'G' 'J'`; `F5` is in no UTF-8 text |
 //! | 4 | 1 | version of the format |
-//! | 5 | 1 | kind: 1 opened, 2 closed |
+//! | 5 | 1 | kind: 1 opened, 2 closed, 3 trail; the content of a trail's entry stands in the place of the request's body |
 //! | 6 | 2 | flags: per body one bit each for present, truncated, redacted; the request's in bits 0 to 2, the answer's in bits 3 to 5 |
 //! | 8 | 8 | sequence |
 //! | 16 | 8 | salt of the segment |
@@ -43,6 +43,7 @@ pub(super) const MAX_FRAME_BYTES: u64 = 160 << 20;
 
 const OPENED: u8 = 1;
 const CLOSED: u8 = 2;
+const TRAIL: u8 = 3;
 
 const PRESENT: u16 = 1;
 const TRUNCATED: u16 = 2;
@@ -76,12 +77,31 @@ pub(super) enum Bodies {
     LeftOut,
 }
 
+/// What a frame does to the exchanges that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Does {
+    /// It opens one.
+    Open(ExchangeId),
+    /// It closes one, or tells of one that was never open.
+    Close(ExchangeId),
+    /// Nothing.
+    Tell,
+}
+
+impl Does {
+    const fn kind(self) -> u8 {
+        match self {
+            Self::Open(_) => OPENED,
+            Self::Close(_) => CLOSED,
+            Self::Tell => TRAIL,
+        }
+    }
+}
+
 /// An entry made ready for writing: all but its header.
 pub(super) struct Frame<'a> {
-    /// The exchange it is about.
-    pub(super) exchange: ExchangeId,
-    /// Whether it is an opening.
-    pub(super) opens: bool,
+    /// What it does.
+    pub(super) does: Does,
     record: String,
     request: &'a [u8],
     response: &'a [u8],
@@ -93,7 +113,7 @@ pub(super) struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// An opening.
     pub(super) fn opening(record: &ExchangeRecord, request: Option<&'a Body>) -> io::Result<Self> {
-        Self::new(true, record, request, None)
+        Self::new(Does::Open(record.id), record.to_json()?, request, None)
     }
 
     /// Any entry.
@@ -101,38 +121,31 @@ impl<'a> Frame<'a> {
         match entry {
             Entry::Opened { record, request } => Self::opening(record, request.as_ref()),
             Entry::Closed { record, request, response } => {
-                Self::new(false, record, request.as_ref(), response.as_ref())
+                Self::new(Does::Close(record.id), record.to_json()?, request.as_ref(), response.as_ref())
+            }
+            Entry::Trail { entry, content } => {
+                Self::new(Does::Tell, entry.to_json()?, content.as_ref(), None)
             }
         }
     }
 
-    /// Serialises the record and takes the checksums.
+    /// Takes the checksums.
     fn new(
-        opens: bool,
-        record: &ExchangeRecord,
+        does: Does,
+        record: String,
         request: Option<&'a Body>,
         response: Option<&'a Body>,
     ) -> io::Result<Self> {
         let flags = body_flags(request) | body_flags(response) << RESPONSE_SHIFT;
         let request = request.map_or(&[][..], |body| &body.bytes);
         let response = response.map_or(&[][..], |body| &body.bytes);
-        let exchange = record.id;
-        let record = record.to_json()?;
         let mut crc = crc32fast::Hasher::new();
         crc.update(record.as_bytes());
         let record_crc = crc.clone().finalize();
         crc.update(request);
         crc.update(response);
-        let frame = Self {
-            exchange,
-            opens,
-            record,
-            request,
-            response,
-            flags,
-            record_crc,
-            payload_crc: crc.finalize(),
-        };
+        let payload_crc = crc.finalize();
+        let frame = Self { does, record, request, response, flags, record_crc, payload_crc };
         if frame.bytes(Bodies::LeftOut) > MAX_FRAME_BYTES {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the record is too large for a frame"));
         }
@@ -155,7 +168,7 @@ impl<'a> Frame<'a> {
             Bodies::LeftOut => (self.lean_flags(), 0, 0, self.record_crc),
         };
         Header {
-            kind: if self.opens { OPENED } else { CLOSED },
+            kind: self.does.kind(),
             flags,
             sequence,
             salt,
@@ -238,7 +251,7 @@ impl Header {
             response: u32_at(bytes, 32),
             payload_crc: u32_at(bytes, 36),
         };
-        let understood = matches!(header.kind, OPENED | CLOSED)
+        let understood = matches!(header.kind, OPENED | CLOSED | TRAIL)
             && header.flags & !KNOWN_FLAGS == 0
             && header.frame_bytes() <= MAX_FRAME_BYTES;
         if understood { Ok(header) } else { Err(FrameError::Header) }
@@ -294,13 +307,14 @@ pub(super) fn decode(frame: &Bytes) -> Result<Sequenced, FrameError> {
     let record_end = HEADER_BYTES + header.record as usize;
     let request_end = record_end + header.request as usize;
     let json = str::from_utf8(&frame[HEADER_BYTES..record_end]).map_err(|_| FrameError::Payload)?;
-    let record: Box<ExchangeRecord> = serde_json::from_str(json)?;
     let request = body(header.flags, || frame.slice(record_end..request_end));
-    let entry = if header.kind == OPENED {
-        Entry::Opened { record, request }
-    } else {
-        let response = body(header.flags >> RESPONSE_SHIFT, || frame.slice(request_end..));
-        Entry::Closed { record, request, response }
+    let entry = match header.kind {
+        OPENED => Entry::Opened { record: serde_json::from_str(json)?, request },
+        TRAIL => Entry::Trail { entry: serde_json::from_str(json)?, content: request },
+        _ => {
+            let response = body(header.flags >> RESPONSE_SHIFT, || frame.slice(request_end..));
+            Entry::Closed { record: serde_json::from_str(json)?, request, response }
+        }
     };
     let sequence = Sequence(header.sequence);
     Ok(Sequenced { sequence, entry: Arc::new(entry), opening: None, json: Arc::from(json) })

@@ -1,4 +1,5 @@
-//! The journal: the local append-only file that makes an exchange durable before its answer ends.
+//! The journal: the local append-only file that makes an exchange durable before its answer ends, and what is reported of a
+//! run before it is acknowledged.
 //!
 //! It owns the folder it lies in and the numbers of its entries. It knows nothing of the log behind it but the port.
 //! Modules import from those listed above them.
@@ -182,6 +183,13 @@ impl Journal {
         Ok(sequence)
     }
 
+    /// As [`Journal::append`], and on disk when it returns, however it is configured.
+    pub async fn append_synced(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
+        let sequence = self.append_now(entry)?;
+        self.wait_synced(sequence).await?;
+        Ok(sequence)
+    }
+
     /// As [`Journal::append`], without waiting for the disk: for a destructor.
     pub fn append_now(&self, entry: impl Into<Arc<Entry>>) -> Result<Sequence, JournalError> {
         let entry = entry.into();
@@ -286,7 +294,8 @@ impl Journal {
     pub fn may_be_within(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
         self.is_any_waiting(|entry| {
             // To the millisecond, rounded down.
-            entry.exchange().started_at().is_none_or(|at| {
+            let Some(exchange) = entry.exchange() else { return false };
+            exchange.started_at().is_none_or(|at| {
                 from.is_none_or(|from| from.minus(MILLISECOND) <= at) && to.is_none_or(|to| at < to)
             })
         })

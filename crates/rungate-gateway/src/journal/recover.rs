@@ -54,5 +54,5 @@ fn interrupted_closing(mut record: ExchangeRecord, now: Timestamp) -> Entry {
     record.cost = None;
     record.cost_status = CostStatus::Unknown;
     record.usage_source = UsageSource::Unknown;
-    Entry::Closed { record: Box::new(record), request: None, response: None }
+    Entry::Closed { record: Arc::new(record), request: None, response: None }
 }

@@ -39,8 +39,8 @@ pub(super) enum Content {
         /// The request's body.
         request: Option<Body>,
     },
-    /// A closing.
-    Closed(Arc<Entry>),
+    /// Any other entry.
+    Whole(Arc<Entry>),
 }
 
 impl Content {
@@ -50,7 +50,7 @@ impl Content {
             Entry::Opened { record, request } => {
                 Self::Opened { exchange: record.id, request: request.clone() }
             }
-            Entry::Closed { .. } => Self::Closed(Arc::clone(entry)),
+            Entry::Closed { .. } | Entry::Trail { .. } => Self::Whole(Arc::clone(entry)),
         }
     }
 }
@@ -125,8 +125,9 @@ pub(super) fn gather(remembered: Vec<Remembered>) -> Option<Vec<Sequenced>> {
                 // No correct journal opens an exchange twice; if one does, the log is to see it.
                 alone.extend(openings.insert(exchange, (Opening { sequence, request }, json)));
             }
-            Content::Closed(entry) => {
-                let opening = openings.remove(&entry.exchange_id()).map(|(opening, _)| opening);
+            Content::Whole(entry) => {
+                let opening = entry.exchange_id().and_then(|exchange| openings.remove(&exchange));
+                let opening = opening.map(|(opening, _)| opening);
                 entries.push(Sequenced { sequence, entry, opening, json });
             }
         }
@@ -147,22 +148,24 @@ impl Remembered {
         memchr::memmem::find(self.json.as_bytes(), text.as_bytes()).is_some()
     }
 
-    /// The exchange it is about.
-    pub(super) fn exchange(&self) -> ExchangeId {
+    /// The exchange it is about, where it is about one.
+    pub(super) fn exchange(&self) -> Option<ExchangeId> {
         match &self.content {
-            Content::Opened { exchange, .. } => *exchange,
-            Content::Closed(entry) => entry.exchange_id(),
+            Content::Opened { exchange, .. } => Some(*exchange),
+            Content::Whole(entry) => entry.exchange_id(),
         }
     }
 
     fn bytes(&self) -> u64 {
         let (fixed, bodies) = match &self.content {
             Content::Opened { request, .. } => (OPENED_BYTES, [request.as_ref(), None]),
-            Content::Closed(entry) => match &**entry {
+            Content::Whole(entry) => match &**entry {
                 Entry::Closed { request, response, .. } => {
                     (CLOSED_BYTES, [request.as_ref(), response.as_ref()])
                 }
-                Entry::Opened { .. } => (CLOSED_BYTES, [None, None]),
+                Entry::Opened { request: body, .. } | Entry::Trail { content: body, .. } => {
+                    (CLOSED_BYTES, [body.as_ref(), None])
+                }
             },
         };
         let bodies = bodies.into_iter().flatten().map(|body| body.bytes.len());

@@ -11,7 +11,7 @@ use rungate_core::exchange::Sequence;
 use rungate_core::id::ExchangeId;
 
 use super::disk::{Allocation, Disk, is_out_of_room, write_all};
-use super::frame::{Bodies, Frame, MAX_FRAME_BYTES};
+use super::frame::{Bodies, Does, Frame, MAX_FRAME_BYTES};
 use super::reserve::{Reserve, SLICE_BYTES};
 use super::scan::Located;
 use super::segment::{self, Loaded, Segment};
@@ -120,8 +120,11 @@ impl Writer {
         if let Some(reason) = &self.stopped {
             return Err(io::Error::other(reason.clone()).into());
         }
-        let (sequence, bodies) =
-            if frame.opens { self.append_opening(frame)? } else { self.append_closing(frame)? };
+        let (sequence, bodies) = match frame.does {
+            Does::Open(exchange) => self.append_opening(frame, exchange)?,
+            Does::Close(exchange) => self.append_closing(frame, exchange)?,
+            Does::Tell => self.append_telling(frame)?,
+        };
         if bodies == Bodies::Kept {
             self.tail.push(sequence.0, frame.json(), content);
         } else {
@@ -130,7 +133,11 @@ impl Writer {
         Ok(sequence)
     }
 
-    fn append_opening(&mut self, frame: &Frame<'_>) -> Result<(Sequence, Bodies), JournalError> {
+    fn append_opening(
+        &mut self,
+        frame: &Frame<'_>,
+        exchange: ExchangeId,
+    ) -> Result<(Sequence, Bodies), JournalError> {
         let bodies = fitting(frame);
         let held = 2 * frame.bytes(Bodies::LeftOut) + CLOSING_BYTES;
         if self.undrained_bytes + self.held_bytes + frame.bytes(bodies) + held > self.config.max_bytes {
@@ -138,13 +145,17 @@ impl Writer {
         }
         self.reserve.cover(self.held_bytes + held, &*self.disk)?;
         let sequence = self.write(frame, bodies, Room::Usual)?;
-        self.hold(frame.exchange, held);
+        self.hold(exchange, held);
         Ok((sequence, bodies))
     }
 
     /// A closing whose opening was accepted is never refused by the bound; a refusal, which has none, is.
-    fn append_closing(&mut self, frame: &Frame<'_>) -> Result<(Sequence, Bodies), JournalError> {
-        let held = self.open.get(&frame.exchange).copied();
+    fn append_closing(
+        &mut self,
+        frame: &Frame<'_>,
+        exchange: ExchangeId,
+    ) -> Result<(Sequence, Bodies), JournalError> {
+        let held = self.open.get(&exchange).copied();
         let taken = self.undrained_bytes + self.held_bytes - held.unwrap_or(0);
         let fits = |bodies| taken + frame.bytes(bodies) <= self.config.max_bytes;
         let mut bodies = fitting(frame);
@@ -161,10 +172,19 @@ impl Writer {
             }
             result => result?,
         };
-        if let Some(held) = self.open.remove(&frame.exchange) {
+        if let Some(held) = self.open.remove(&exchange) {
             self.held_bytes -= held;
         }
         Ok((sequence, bodies))
+    }
+
+    /// Whole or not at all: whoever is told that it is kept may count on all of it.
+    fn append_telling(&mut self, frame: &Frame<'_>) -> Result<(Sequence, Bodies), JournalError> {
+        let bytes = frame.bytes(Bodies::Kept);
+        if self.undrained_bytes + self.held_bytes + bytes > self.config.max_bytes {
+            return Err(JournalError::Full(self.undrained_bytes));
+        }
+        Ok((self.write(frame, Bodies::Kept, Room::Usual)?, Bodies::Kept))
     }
 
     /// The disk is full: the record alone, into room given in advance, and else into room from the reserve.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rungate_core::activity::Trust;
+use rungate_core::activity::{AgentStamp, Trust};
 use rungate_core::agent::{Head, PriceOverride};
-use rungate_core::exchange::{AgentStamp, Attempt, CostStatus, ExchangeRecord, Outcome};
+use rungate_core::exchange::{Attempt, CostStatus, ExchangeRecord, Outcome};
 use rungate_core::id::{ExchangeId, ExternalId, ProviderKeyId, VirtualKeyId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 use rungate_core::operation::Kind;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use rungate_core::activity::headers::{self, Headers};
-use rungate_core::activity::{CacheControl, Trust};
+use rungate_core::activity::{AgentStamp, CacheControl, Trust};
 use rungate_core::agent::{Agent, AgentSource, AgentStatus, SelfReportedAgents};
 use rungate_core::code::Code;
-use rungate_core::exchange::AgentStamp;
 use rungate_core::id::{AgentRef, ExternalId, WorkspaceId};
 use rungate_core::secret::TokenHasher;
 use rungate_core::time::Timestamp;

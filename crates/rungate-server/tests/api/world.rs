@@ -303,7 +303,7 @@ pub async fn send(router: Router, request: Request<HttpBody>) -> Answer {
 
 /// The end of an exchange.
 pub fn closed(record: &ExchangeRecord) -> Entry {
-    Entry::Closed { record: Box::new(record.clone()), request: None, response: None }
+    Entry::Closed { record: Arc::new(record.clone()), request: None, response: None }
 }
 
 /// A body as it is kept.

@@ -1,13 +1,12 @@
 //! Made-up exchanges, the same for the same seed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use rungate_core::activity::{Attribution, Step, Trust};
+use rungate_core::activity::{AgentStamp, Attribution, Step, Trust};
 use rungate_core::code::Code;
-use rungate_core::exchange::{
-    AgentStamp, Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence, Sequenced,
-};
+use rungate_core::exchange::{Body, CostStatus, Entry, ExchangeRecord, Outcome, Sequence, Sequenced};
 use rungate_core::id::{
     AgentId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId,
     VirtualKeyId, WorkspaceId, uuid_v7,
@@ -202,12 +201,12 @@ pub(crate) fn opening(record: &ExchangeRecord) -> ExchangeRecord {
 
 /// An opening without a body.
 pub(crate) fn opened(record: &ExchangeRecord) -> Entry {
-    Entry::Opened { record: Box::new(opening(record)), request: None }
+    Entry::Opened { record: Arc::new(opening(record)), request: None }
 }
 
 /// A closing without bodies.
 pub(crate) fn closed(record: &ExchangeRecord) -> Entry {
-    Entry::Closed { record: Box::new(record.clone()), request: None, response: None }
+    Entry::Closed { record: Arc::new(record.clone()), request: None, response: None }
 }
 
 /// A body of these bytes.
@@ -232,14 +231,14 @@ pub(crate) fn any_journal(seed: u64, workspace: WorkspaceId, count: u64) -> Vec<
             journal.push(closed(&record));
         } else {
             let request = random.maybe(body(format!("request {number}")));
-            journal.push(Entry::Opened { record: Box::new(opening(&record)), request });
+            journal.push(Entry::Opened { record: Arc::new(opening(&record)), request });
             open.push(record);
         }
         while !open.is_empty() && random.below(3) > 0 {
             let place = usize::try_from(random.below(open.len() as u64)).unwrap();
             let record = open.swap_remove(place);
             let response = random.maybe(body(format!("response {}", record.id)));
-            journal.push(Entry::Closed { record: Box::new(record), request: None, response });
+            journal.push(Entry::Closed { record: Arc::new(record), request: None, response });
         }
     }
     journal
@@ -249,7 +248,8 @@ pub(crate) fn any_journal(seed: u64, workspace: WorkspaceId, count: u64) -> Vec<
 pub(crate) fn last_records(journal: &[Entry]) -> Vec<ExchangeRecord> {
     let mut records: BTreeMap<ExchangeId, ExchangeRecord> = BTreeMap::new();
     for entry in journal {
-        records.insert(entry.exchange_id(), entry.record().clone());
+        let record = entry.record().unwrap();
+        records.insert(record.id, ExchangeRecord::clone(record));
     }
     records.into_values().collect()
 }

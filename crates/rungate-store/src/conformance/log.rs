@@ -1,12 +1,13 @@
 //! The log suite: entries, bodies, retention. Lists are in [`super::search`], sums in [`super::sums`].
 
 use rungate_core::exchange::{
-    Dimension, Entry, Erased, ExchangeFilter, Opening, Outcome, RollupOf, RollupQuery, Sequence, Sequenced,
-    Subject,
+    Dimension, Entry, Erased, ExchangeFilter, ExchangeRecord, Opening, Outcome, RollupOf, RollupQuery,
+    Sequence, Sequenced, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, TraceId, UserId};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log};
+use std::sync::Arc;
 use uuid::Uuid;
 
 use super::fixture::{OURS, THEIRS, at, body, closed, exchange, first_day, numbered, opened, opening};
@@ -43,6 +44,14 @@ macro_rules! log_suite {
             a_run_shows_what_its_exchanges_say
             counts_out_of_range_do_not_stop_the_log
         }
+        $crate::conformance::stamp! { log, trail, $open:
+            a_trail_comes_back_in_the_order_of_arrival_page_by_page
+            a_trail_adds_up_to_its_run_and_session
+            w_007_a_trail_of_another_workspace_is_not_there
+            an_erasure_takes_what_a_trail_says
+            what_was_told_is_not_told_again
+            runs_are_found_by_how_they_were_ended
+        }
         $crate::conformance::stamp! { log, rollups, $open:
             w_104_rollups_equal_the_sums_of_the_rows
             a_rebuild_of_what_is_right_changes_nothing
@@ -76,7 +85,7 @@ pub(crate) async fn a_closing_without_opening_is_kept_whole(log: &dyn Log) {
     let mut record = exchange(1, OURS, at(0, 0));
     record.outcome = Outcome::Refused;
     let entry = Entry::Closed {
-        record: Box::new(record.clone()),
+        record: Arc::new(record.clone()),
         request: Some(body("asked")),
         response: Some(body("refused")),
     };
@@ -90,9 +99,9 @@ pub(crate) async fn a_closing_without_opening_is_kept_whole(log: &dyn Log) {
 pub(crate) async fn an_exchange_opened_and_closed_in_one_batch_is_one_row(log: &dyn Log) {
     let mut record = exchange(1, OURS, at(0, 0));
     record.attribution.run_id = Some(RunId::parse("run").unwrap());
-    let open = Entry::Opened { record: Box::new(opening(&record)), request: Some(body("asked")) };
+    let open = Entry::Opened { record: Arc::new(opening(&record)), request: Some(body("asked")) };
     let close =
-        Entry::Closed { record: Box::new(record.clone()), request: None, response: Some(body("answer")) };
+        Entry::Closed { record: Arc::new(record.clone()), request: None, response: Some(body("answer")) };
     log.apply(&numbered(1, [open, close])).await.unwrap();
     assert_eq!(all_pages(log, &ExchangeFilter::default(), Order::Desc, 10).await, [record.clone()]);
     let bodies = log.bodies(OURS, record.id).await.unwrap().unwrap();
@@ -104,9 +113,9 @@ pub(crate) async fn an_exchange_opened_and_closed_in_one_batch_is_one_row(log: &
 pub(crate) async fn a_closing_that_brings_its_opening_is_as_both_apart(log: &dyn Log) {
     let mut record = exchange(1, OURS, at(0, 0));
     record.attribution.run_id = Some(RunId::parse("run").unwrap());
-    let open = Entry::Opened { record: Box::new(opening(&record)), request: Some(body("asked")) };
+    let open = Entry::Opened { record: Arc::new(opening(&record)), request: Some(body("asked")) };
     let close =
-        Entry::Closed { record: Box::new(record.clone()), request: None, response: Some(body("answer")) };
+        Entry::Closed { record: Arc::new(record.clone()), request: None, response: Some(body("answer")) };
     let [apart @ .., closing] = &numbered(1, [open, close])[..] else { unreachable!() };
     let brought = Opening { sequence: Sequence(1), request: Some(body("asked")) };
     let together = Sequenced { opening: Some(brought), ..closing.clone() };
@@ -175,7 +184,7 @@ pub(crate) async fn an_id_that_carries_no_time_is_found(log: &dyn Log) {
     let mut record = exchange(1, OURS, at(1, 0));
     record.id = ExchangeId::new(Uuid::from_u128(99));
     let entry =
-        Entry::Closed { record: Box::new(record.clone()), request: Some(body("asked")), response: None };
+        Entry::Closed { record: Arc::new(record.clone()), request: Some(body("asked")), response: None };
     log.apply(&numbered(1, [closed(&exchange(2, OURS, at(0, 0))), entry])).await.unwrap();
     assert_eq!(log.get(OURS, record.id).await.unwrap().unwrap().record, record);
     assert_eq!(log.bodies(OURS, record.id).await.unwrap().unwrap().request, Some(body("asked")));
@@ -195,12 +204,12 @@ pub(crate) async fn bodies_come_back_whatever_their_size(log: &dyn Log) {
         journal.push((record, request, response));
     }
     let opened = journal.iter().map(|(record, request, _)| Entry::Opened {
-        record: Box::new(opening(record)),
+        record: Arc::new(opening(record)),
         request: Some(request.clone()),
     });
     log.apply(&numbered(1, opened)).await.unwrap();
     let closed = journal.iter().map(|(record, _, response)| Entry::Closed {
-        record: Box::new(record.clone()),
+        record: Arc::new(record.clone()),
         request: None,
         response: Some(response.clone()),
     });
@@ -304,7 +313,7 @@ pub(crate) async fn retention_drops_whole_days(log: &dyn Log) {
         })
         .collect();
     let whole = |record: &rungate_core::exchange::ExchangeRecord| Entry::Closed {
-        record: Box::new(record.clone()),
+        record: Arc::new(record.clone()),
         request: Some(body("asked")),
         response: Some(body("answered")),
     };
@@ -346,7 +355,7 @@ fn said(number: u64, day: i32, user: &str) -> Entry {
     record.preview_in = format!("asked by {user}");
     record.preview_out = format!("told to {user}");
     let text = format!("what {user} said in {number}");
-    Entry::Closed { record: Box::new(record), request: Some(body(text.clone())), response: Some(body(text)) }
+    Entry::Closed { record: Arc::new(record), request: Some(body(text.clone())), response: Some(body(text)) }
 }
 
 pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: &dyn Log) {
@@ -355,7 +364,8 @@ pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: 
     let mut open = exchange(9, OURS, at(2, 9));
     open.attribution.user_id = Some(anna.clone());
     open.preview_in = "still asking".to_owned();
-    let records: Vec<_> = entries.iter().map(|entry| entry.record().clone()).collect();
+    let records: Vec<_> =
+        entries.iter().map(|entry| ExchangeRecord::clone(entry.record().unwrap())).collect();
     log.apply(&numbered(1, entries.into_iter().chain([opened(&open)]))).await.unwrap();
     let of_anna = ExchangeFilter { user_ids: vec![anna.clone()], ..ExchangeFilter::default() };
     let sums = RollupQuery::ever(RollupOf::each(Dimension::Agent));
@@ -363,7 +373,7 @@ pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: 
 
     let subject = Subject::User(anna);
     let erased = log.erase(OURS, &subject).await.unwrap();
-    assert_eq!(erased, Erased { exchanges: 9, bodies: 16, previews: 17, open: 1 });
+    assert_eq!(erased, Erased { exchanges: 9, bodies: 16, previews: 17, open: 1, entries: 0 });
     for record in &records {
         let row = log.get(OURS, record.id).await.unwrap().unwrap();
         let mut expected = record.clone();
@@ -380,23 +390,19 @@ pub(crate) async fn an_erasure_takes_what_was_said_and_leaves_what_it_cost(log: 
     assert_eq!(log.pending().await.unwrap()[0].preview_in, "");
     assert_eq!(log.rollup(OURS, &sums).await.unwrap(), before);
     let again = log.erase(OURS, &subject).await.unwrap();
-    assert_eq!(again, Erased { exchanges: 9, bodies: 0, previews: 0, open: 1 });
+    assert_eq!(again, Erased { exchanges: 9, bodies: 0, previews: 0, open: 1, entries: 0 });
 }
 
 pub(crate) async fn an_erasure_of_one_subject_touches_no_other(log: &dyn Log) {
     let mut entries = vec![said(1, 0, "anna"), said(2, 0, "bert"), said(3, 0, "cleo"), said(4, 0, "dora")];
-    let theirs = exchange(5, THEIRS, at(0, 5));
-    let mut theirs =
-        Entry::Closed { record: Box::new(theirs), request: Some(body("theirs")), response: None };
-    if let Entry::Closed { record, .. } = &mut theirs {
-        record.attribution.run_id = Some(RunId::parse("run-anna").unwrap());
-    }
-    let their_id = theirs.exchange_id();
-    entries.push(theirs);
-    let ids: Vec<ExchangeId> = entries.iter().map(Entry::exchange_id).collect();
+    let mut theirs = exchange(5, THEIRS, at(0, 5));
+    theirs.attribution.run_id = Some(RunId::parse("run-anna").unwrap());
+    let their_id = theirs.id;
+    entries.push(Entry::Closed { record: Arc::new(theirs), request: Some(body("theirs")), response: None });
+    let ids: Vec<ExchangeId> = entries.iter().filter_map(Entry::exchange_id).collect();
     log.apply(&numbered(1, entries)).await.unwrap();
 
-    let one = Erased { exchanges: 1, bodies: 2, previews: 2, open: 0 };
+    let one = Erased { exchanges: 1, bodies: 2, previews: 2, open: 0, entries: 0 };
     let run = Subject::Run(RunId::parse("run-anna").unwrap());
     assert_eq!(log.erase(OURS, &run).await.unwrap(), one);
     let session = Subject::Session(SessionId::parse("session-cleo").unwrap());

@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub(crate) mod rollups;
 pub(crate) mod search;
 pub(crate) mod sums;
+pub(crate) mod trail;
 
 macro_rules! stamp {
     ($role:ident, $suite:ident, $open:path: $($name:ident)*) => {$(

@@ -1,6 +1,7 @@
 //! The log suite: roll-ups say what the rows say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rungate_core::exchange::{
     Dimension, Entry, ExchangeFilter, ExchangeRecord, Granularity, Group, MAX_ROLLUP_VALUES, RebuildMode,
@@ -26,6 +27,7 @@ pub(crate) fn journal(seed: u64, workspace: WorkspaceId, count: u64) -> Vec<Entr
     let mut journal = any_journal(seed, workspace, count);
     for entry in &mut journal {
         let Entry::Closed { record, .. } = entry else { continue };
+        let record = Arc::make_mut(record);
         let mut usage = Usage { input: 10, output: 5, ..Usage::default() };
         usage.cached_input = random.below(9);
         usage.cache_write = random.below(5);
@@ -55,8 +57,9 @@ pub(crate) fn journal(seed: u64, workspace: WorkspaceId, count: u64) -> Vec<Entr
 fn first_agents(journal: &[Entry]) -> HashMap<RunId, String> {
     let mut agents = HashMap::new();
     for entry in journal {
-        if let Some(run) = &entry.record().attribution.run_id {
-            agents.entry(run.clone()).or_insert_with(|| entry.record().agent.external_id.to_string());
+        let record = entry.record().unwrap();
+        if let Some(run) = &record.attribution.run_id {
+            agents.entry(run.clone()).or_insert_with(|| record.agent.external_id.to_string());
         }
     }
     agents

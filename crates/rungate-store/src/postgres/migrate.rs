@@ -40,6 +40,7 @@ pub(crate) const LOG: Schema = Schema {
     steps: &[
         Migration { name: "0001_log", sql: include_str!("migrations/log/0001_log.sql") },
         Migration { name: "0002_overlap", sql: include_str!("migrations/log/0002_overlap.sql") },
+        Migration { name: "0003_trail", sql: include_str!("migrations/log/0003_trail.sql") },
     ],
 };
 

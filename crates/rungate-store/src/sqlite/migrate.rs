@@ -26,6 +26,7 @@ pub(crate) const ROWS: Schema = &[
     Migration { name: "0001_exchanges", sql: include_str!("migrations/rows/0001_exchanges.sql") },
     Migration { name: "0002_whole", sql: include_str!("migrations/rows/0002_whole.sql") },
     Migration { name: "0003_ids_first", sql: include_str!("migrations/rows/0003_ids_first.sql") },
+    Migration { name: "0004_trail", sql: include_str!("migrations/rows/0004_trail.sql") },
 ];
 
 /// The schema of `views.db`.
@@ -33,6 +34,7 @@ pub(crate) const VIEWS: Schema = &[
     Migration { name: "0001_views", sql: include_str!("migrations/views/0001_views.sql") },
     Migration { name: "0002_rollups", sql: include_str!("migrations/views/0002_rollups.sql") },
     Migration { name: "0003_overlap", sql: include_str!("migrations/views/0003_overlap.sql") },
+    Migration { name: "0004_ended", sql: include_str!("migrations/views/0004_ended.sql") },
 ];
 
 /// Applies the steps that are missing, all or none.

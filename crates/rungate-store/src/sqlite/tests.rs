@@ -162,7 +162,7 @@ mod folder {
         let (dir, stores) = open().await;
         let record = exchange(1, OURS, at(0, 0));
         let entry = rungate_core::exchange::Entry::Closed {
-            record: Box::new(record.clone()),
+            record: std::sync::Arc::new(record.clone()),
             request: Some(body("asked")),
             response: None,
         };

@@ -5,14 +5,15 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use rungate_core::exchange::{
-    Entry, Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run,
-    RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
+    Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run, RunFilter,
+    Sequence, Sequenced, Session, SessionFilter, Subject,
 };
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
+use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use tokio::sync::Semaphore;
 
 /// What the next call of `apply` does.
@@ -64,8 +65,9 @@ impl State {
         self.batches.push(batch.len());
         for entry in batch.iter().filter(|entry| entry.sequence.0 > self.applied) {
             self.applications.push(entry.sequence.0);
-            let (Entry::Opened { record, .. } | Entry::Closed { record, .. }) = &*entry.entry;
-            self.records.insert(record.id, (**record).clone());
+            if let Some(record) = entry.entry.record() {
+                self.records.insert(record.id, ExchangeRecord::clone(record));
+            }
         }
         self.applied = batch.last().map_or(self.applied, |last| self.applied.max(last.sequence.0));
     }
@@ -120,6 +122,16 @@ impl Log for FakeLog {
         _: &ExchangeFilter,
         _: &PageRequest,
     ) -> Result<Page<Row>, StoreError> {
+        absent()
+    }
+
+    async fn trail(
+        &self,
+        _: WorkspaceId,
+        _: &TrailFilter,
+        _: Contents,
+        _: &PageRequest,
+    ) -> Result<Page<TrailRow>, StoreError> {
         absent()
     }
 

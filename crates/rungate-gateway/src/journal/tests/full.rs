@@ -7,9 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rungate_core::exchange::{Entry, Sequence};
+use rungate_core::exchange::{Entry, Sequence, Sequenced};
 
-use super::{closed, config, open, opened, read_all, segments};
+use super::{closed, config, open, opened, read_all, segments, told};
 use crate::journal::disk::{Allocation, Disk};
 use crate::journal::{Durability, Journal, JournalConfig, JournalError};
 
@@ -123,7 +123,8 @@ fn on_a_full_disk_openings_are_refused_and_every_open_exchange_can_be_closed() {
 
     let journal = open(&config);
     assert!(journal.damage().is_empty());
-    let closings = read_all(&journal).iter().filter(|entry| entry.entry.record().is_closed()).count() as u64;
+    let closings =
+        read_all(&journal).iter().filter(|entry| entry.entry.record().unwrap().is_closed()).count() as u64;
     assert_eq!(closings, open_exchanges);
     std::fs::remove_file(disk.0.path().join("filler")).unwrap();
     journal.append_now(opened(2_000, 60_000)).unwrap();
@@ -278,4 +279,21 @@ fn room_given_in_advance_goes_back_to_the_disk() {
     drop(journal);
     let _journal = open(&config);
     assert!(on_disk(&path) <= 16 << 10);
+}
+
+#[test]
+fn what_is_reported_of_a_run_is_kept_whole_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = JournalConfig { max_bytes: 100 << 10, ..config(folder.path()) };
+    let journal = open(&config);
+    let mut kept = 0;
+    while journal.append_now(told(kept, 10_000)).is_ok() {
+        kept += 1;
+    }
+    assert!((5..10).contains(&kept), "{kept}");
+    assert!(matches!(journal.append_now(told(99, 10_000)), Err(JournalError::Full(_))));
+    let whole = |entry: &Sequenced| matches!(&*entry.entry, Entry::Trail { content: Some(body), .. } if body.bytes.len() == 10_000);
+    assert_eq!(read_all(&journal).iter().filter(|entry| whole(entry)).count() as u64, kept);
+    journal.release(journal.last());
+    journal.append_now(told(99, 10_000)).unwrap();
 }

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rungate_core::activity::Trust;
-use rungate_core::exchange::{AgentStamp, Body, Entry, ExchangeRecord, Outcome, Sequence, Sequenced};
-use rungate_core::id::{ExchangeId, ExternalId, VirtualKeyId, WorkspaceId, uuid_v7};
+use rungate_core::activity::{AgentStamp, Trust};
+use rungate_core::exchange::{Body, Entry, ExchangeRecord, Outcome, Sequence, Sequenced};
+use rungate_core::id::{ExchangeId, ExternalId, RunId, TrailId, VirtualKeyId, WorkspaceId, uuid_v7};
 use rungate_core::operation::Kind;
 use rungate_core::time::Timestamp;
+use rungate_core::trail::{End, EndStatus, TrailEntry, What};
 
 use super::{Durability, Journal, JournalConfig};
 
@@ -70,14 +71,14 @@ pub(super) fn body(bytes: usize) -> Body {
 }
 
 pub(super) fn opened(number: u64, request_bytes: usize) -> Entry {
-    Entry::Opened { record: Box::new(record(number)), request: Some(body(request_bytes)) }
+    Entry::Opened { record: Arc::new(record(number)), request: Some(body(request_bytes)) }
 }
 
 pub(super) fn closed(number: u64, response_bytes: usize) -> Entry {
     let mut record = record(number);
     record.outcome = Outcome::Succeeded;
     record.status = Some(200);
-    Entry::Closed { record: Box::new(record), request: None, response: Some(body(response_bytes)) }
+    Entry::Closed { record: Arc::new(record), request: None, response: Some(body(response_bytes)) }
 }
 
 /// Everything the journal holds, read in small steps.
@@ -119,4 +120,26 @@ pub(super) fn as_if_killed(config: &JournalConfig, to: &Path) -> JournalConfig {
         std::fs::copy(&path, dir.join(path.file_name().unwrap())).unwrap();
     }
     JournalConfig { dir, ..config.clone() }
+}
+
+/// An event of a run; its number decides everything.
+pub(super) fn told(number: u64, content_bytes: usize) -> Entry {
+    let of = record(number);
+    let entry = TrailEntry {
+        id: TrailId::new(of.id.uuid()),
+        workspace_id: of.workspace_id,
+        at: Timestamp::from_micros(of.created_at.micros() + 7),
+        run_id: RunId::parse("run_8421").unwrap(),
+        trace_id: None,
+        session_id: None,
+        agent: of.agent,
+        virtual_key_id: Some(of.virtual_key_id),
+        step_id: None,
+        parent_step_id: None,
+        tool_call_id: None,
+        after_end: false,
+        what: What::Ended(End { status: EndStatus::Completed, reason: None, reported_at: None }),
+    };
+    let content = (content_bytes > 0).then(|| body(content_bytes));
+    Entry::Trail { entry: Box::new(entry), content }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
 use rungate_core::exchange::{Body, Entry, Opening, Outcome, Sequence, Sequenced};
 
-use super::{closed, config, open, opened, read_all, record, segments};
+use super::{closed, config, open, opened, read_all, record, segments, told};
 use crate::journal::{Durability, Journal, JournalConfig};
 
 fn any_body() -> impl Strategy<Value = Option<Body>> {
@@ -24,13 +24,13 @@ fn any_body() -> impl Strategy<Value = Option<Body>> {
 pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
     (any::<bool>(), any::<u32>(), "\\PC{0,200}", any_body(), any_body()).prop_map(
         |(opens, number, preview, request, response)| {
-            let mut record = Box::new(record(u64::from(number)));
+            let mut record = record(u64::from(number));
             record.preview_in = preview;
             if opens {
-                return Entry::Opened { record, request };
+                return Entry::Opened { record: record.into(), request };
             }
             record.outcome = Outcome::Refused;
-            Entry::Closed { record, request, response }
+            Entry::Closed { record: record.into(), request, response }
         },
     )
 }
@@ -242,6 +242,7 @@ fn an_opening_comes_with_its_closing_where_both_are_there() {
     let read = journal.read(Sequence(0), usize::MAX).unwrap();
     let request_of = |entry: &Sequenced| match &*entry.entry {
         Entry::Opened { request, .. } | Entry::Closed { request, .. } => request.clone(),
+        Entry::Trail { content, .. } => content.clone(),
     };
     let with = |closing: usize, opening: usize| Sequenced {
         opening: Some(Opening { sequence: read[opening].sequence, request: request_of(&read[opening]) }),
@@ -253,6 +254,26 @@ fn an_opening_comes_with_its_closing_where_both_are_there() {
     let group = journal.remembered(Sequence(0), 4, usize::MAX).unwrap();
     assert_eq!(group, [read[1].clone(), with(2, 0), read[3].clone()]);
     assert_eq!(journal.remembered(Sequence(4), 4, usize::MAX).unwrap(), [read[4].clone()]);
+}
+
+#[test]
+fn what_is_reported_of_a_run_stands_between_exchanges_as_it_was_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let journal = open(&config);
+    let entries = [opened(1, 10), told(1, 70_000), closed(1, 20), told(2, 0)];
+    for entry in &entries {
+        journal.append_now(entry.clone()).unwrap();
+    }
+    let in_memory = journal.remembered(Sequence(0), usize::MAX, usize::MAX).unwrap();
+    let (told_1, told_2) = (&in_memory[0], &in_memory[2]);
+    assert_eq!((&*told_1.entry, &*told_2.entry), (&entries[1], &entries[3]));
+    assert_eq!((told_1.sequence, told_2.sequence), (Sequence(2), Sequence(4)));
+    drop(journal);
+    let journal = open(&config);
+    let read = journal.read(Sequence(0), usize::MAX).unwrap();
+    assert_eq!(read.iter().map(|entry| (*entry.entry).clone()).collect::<Vec<_>>(), entries);
+    assert_eq!([&read[1], &read[3]], [told_1, told_2]);
 }
 
 #[test]

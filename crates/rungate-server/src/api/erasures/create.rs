@@ -72,12 +72,14 @@ pub struct ErasureView {
     previews: u64,
     /// Requests of the subject that have not ended yet: erase again when they have.
     open_requests: u64,
+    /// Registrations, events and checks of the subject's runs: what they said is gone.
+    trail_entries: u64,
 }
 
 impl From<Erased> for ErasureView {
     fn from(erased: Erased) -> Self {
-        let Erased { exchanges, bodies, previews, open } = erased;
-        Self { requests: exchanges, bodies, previews, open_requests: open }
+        let Erased { exchanges, bodies, previews, open, entries } = erased;
+        Self { requests: exchanges, bodies, previews, open_requests: open, trail_entries: entries }
     }
 }
 

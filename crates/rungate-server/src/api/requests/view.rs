@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use rungate_core::activity::{Attribution, Step, StepKind, StepSource, Trust};
+use rungate_core::activity::{AgentStamp, Attribution, Step, StepKind, StepSource, Trust};
 use rungate_core::code::Code;
-use rungate_core::exchange::{AgentStamp, Attempt, CacheUse, CostStatus, Decision, Effect, Outcome};
+use rungate_core::exchange::{Attempt, CacheUse, CostStatus, Decision, Effect, Outcome};
 use rungate_core::id::{
     AgentId, CallerId, ExchangeId, ExternalId, MemberId, ProviderKeyId, RequestId, RunId, SessionId, TraceId,
     UserId, VirtualKeyId,

@@ -1,5 +1,6 @@
 //! The reader for older clients.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rungate_core::exchange::Entry;
@@ -94,7 +95,7 @@ async fn a_request_without_an_id_is_known_by_ours() {
 async fn an_open_request_is_waited_for() {
     let world = World::new().await;
     let record = exchange(1, 0);
-    world.apply([Entry::Opened { record: Box::new(opened(&record)), request: None }]).await;
+    world.apply([Entry::Opened { record: Arc::new(opened(&record)), request: None }]).await;
     let path = format!("/v1/analytics/request-logs/{}", record.id);
     let still_open = world.get(&path).await;
     assert_eq!(still_open.data()["row"]["outcome"], "pending");

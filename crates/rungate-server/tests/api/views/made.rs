@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rungate_core::activity::{Attribution, Trust};
+use rungate_core::activity::{AgentStamp, Attribution, Trust};
 use rungate_core::code::Code;
-use rungate_core::exchange::{AgentStamp, Attempt, CostStatus, ExchangeRecord, Outcome};
+use rungate_core::exchange::{Attempt, CostStatus, ExchangeRecord, Outcome};
 use rungate_core::id::{
     CallerId, ExchangeId, ExternalId, ProviderKeyId, RequestId, RunId, SessionId, TraceId, UserId,
     VirtualKeyId, uuid_v7,

@@ -152,8 +152,8 @@ async fn bodies_come_byte_for_byte() {
     let request = body(b"{\"a\" : 1}");
     let mut response = body(b"\xff\xfe");
     response.truncated = true;
-    let opening = Entry::Opened { record: Box::new(opened(&record)), request: Some(request) };
-    let closing = Entry::Closed { record: Box::new(record.clone()), request: None, response: Some(response) };
+    let opening = Entry::Opened { record: Arc::new(opened(&record)), request: Some(request) };
+    let closing = Entry::Closed { record: Arc::new(record.clone()), request: None, response: Some(response) };
     world.apply([opening, closing, closed(&exchange(2, 4))]).await;
     let answer = world.get(&format!("/api/v1/requests/{}/bodies", record.id)).await;
     let expected = json!({"request": "{\"a\" : 1}", "requestEncoding": "utf-8", "response": "//4=",
@@ -176,7 +176,7 @@ async fn w_092_reads_right_after_an_answer_find_the_row_with_its_cost() {
         let name = format!("fresh-{number}");
         record.request_id = request_id(&name);
         record.attribution.run_id = run_id(&name);
-        let opening = Entry::Opened { record: Box::new(opened(&record)), request: None };
+        let opening = Entry::Opened { record: Arc::new(opened(&record)), request: None };
         world.services.journal.append(opening).await.unwrap();
         world.services.journal.append(closed(&record)).await.unwrap();
         // Each read of its own would find nothing if it did not wait for the journal.

@@ -1,5 +1,6 @@
 //! Runs, their steps and timelines, and sessions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rungate_core::exchange::{Entry, ExchangeRecord};
@@ -162,7 +163,7 @@ async fn a_timeline_is_read_oldest_first_in_pages() {
     world.log(&records).await;
     let mut open = step(9, 1, "s", None);
     open.attribution.step.parent_step_id = step_id("p");
-    world.apply([Entry::Opened { record: Box::new(opened(&open)), request: None }]).await;
+    world.apply([Entry::Opened { record: Arc::new(opened(&open)), request: None }]).await;
     records.push(open);
     let mut entries = Vec::new();
     let mut path = "/api/v1/runs/tree/timeline?limit=4".to_owned();

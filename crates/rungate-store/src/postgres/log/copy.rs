@@ -30,6 +30,8 @@ pub(crate) enum Field<'a> {
     Big(i64),
     /// `uuid`.
     Uuid(Uuid),
+    /// `bytea`.
+    Bytes(&'a [u8]),
     /// `text`, of any length and with any character.
     Text(&'a str),
     /// `text` with an index.
@@ -54,6 +56,7 @@ impl CopyRows {
                 Field::Integer(value) => self.put(&value.to_be_bytes()),
                 Field::Big(value) => self.put(&value.to_be_bytes()),
                 Field::Uuid(value) => self.put(value.as_bytes()),
+                Field::Bytes(bytes) => self.put(bytes),
                 Field::Text(text) => self.put(storable(text).as_bytes()),
                 Field::Indexed(text) => self.put(indexed(text).as_bytes()),
             }

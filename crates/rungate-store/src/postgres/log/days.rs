@@ -27,7 +27,7 @@ const LOCK: i64 = 0x7275_6e67_6174_6532;
 const LONGEST_SPAN: usize = 32;
 
 /// The tables with a partition per day, and what goes with each in `day`.
-const ROWS: [&str; 2] = ["exchange", "property"];
+const ROWS: [&str; 3] = ["exchange", "property", "trail"];
 const BODIES: [&str; 1] = ["body"];
 
 /// The day whose partitions a record lies in.
@@ -40,7 +40,8 @@ pub(crate) fn day_of_id(id: ExchangeId) -> Option<Day> {
     record::partition_of_id(id).map(named)
 }
 
-fn named(day: Day) -> Day {
+/// The day as partitions are named after it.
+pub(crate) fn named(day: Day) -> Day {
     Day::from_days(day.days().clamp(0, LAST.days()))
 }
 

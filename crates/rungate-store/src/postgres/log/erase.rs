@@ -17,6 +17,7 @@ use super::super::pool::{Connection, Pool};
 use super::bodies::damaged;
 use super::days::{day_of, partition};
 use super::rows::location;
+use super::trail;
 use crate::block::{self, Block, Location};
 use crate::record::{decode, encode, search_text};
 
@@ -52,6 +53,9 @@ pub(crate) async fn erase(
         forget(&transaction, group, &mut erased).await?;
         transaction.commit().await.or_store()?;
     }
+    let (entries, of_trails) = trail::erase(&mut connection, workspace, subject).await?;
+    erased.entries = entries;
+    days.extend(of_trails);
     // The versions of rows and blocks before are dead now; this takes them out of their tables.
     for day in days {
         if let Err(error) = vacuum(&connection, day).await {
@@ -65,7 +69,12 @@ async fn vacuum(connection: &Connection, day: Day) -> Result<(), StoreError> {
     connection.batch_execute("SET statement_timeout = 0").await.or_store()?;
     let mut done = Ok(());
     // Open exchanges lie in a partition of their own; a day may have no bodies.
-    for table in ["exchange_open".to_owned(), partition("exchange", day), partition("body", day)] {
+    for table in [
+        "exchange_open".to_owned(),
+        partition("exchange", day),
+        partition("body", day),
+        partition("trail", day),
+    ] {
         let there = connection.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.or_store()?;
         if column(&there, 0)? {
             done = done.and(connection.batch_execute(&format!("VACUUM {table}")).await.or_store());

@@ -11,6 +11,7 @@ mod rows;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod views;
 mod writer;
 
@@ -27,6 +28,7 @@ use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
+use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -133,6 +135,19 @@ impl Log for PostgresLog {
 
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError> {
         self.reader.bodies(workspace, id).await
+    }
+
+    async fn trail(
+        &self,
+        workspace: WorkspaceId,
+        filter: &TrailFilter,
+        contents: Contents,
+        page: &PageRequest,
+    ) -> Result<Page<TrailRow>, StoreError> {
+        let search = self.reader.search().await?;
+        let found = trail::find(search.connection()?, workspace, filter, contents, page).await;
+        search.finish();
+        found
     }
 
     async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError> {

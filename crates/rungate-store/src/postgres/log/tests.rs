@@ -54,7 +54,7 @@ mod suite {
 
 fn whole(record: &rungate_core::exchange::ExchangeRecord) -> Entry {
     Entry::Closed {
-        record: Box::new(record.clone()),
+        record: Arc::new(record.clone()),
         request: Some(body(format!("asked {}", record.id))),
         response: Some(body(format!("answered {}", record.id))),
     }
@@ -300,7 +300,7 @@ async fn texts_that_postgresql_cannot_keep_or_index_neither_stop_the_log_nor_cha
     log.set_rollup_properties(OURS, &["env".to_owned(), "long".to_owned()]).await.unwrap();
     let plain = exchange(2, OURS, at(0, 1));
     let surrogate = Entry::Closed {
-        record: Box::new(record.clone()),
+        record: Arc::new(record.clone()),
         request: Some(body(&b"{\"text\": \"\\ud800 \\u0000\"} \0\xff\xfe"[..])),
         response: None,
     };
@@ -396,12 +396,13 @@ async fn common_lists_are_led_by_an_index_in_their_order() {
                     let mut id = *record.id.uuid().as_bytes();
                     id[8] = 0x80 | u8::try_from(number).unwrap();
                     let id = rungate_core::id::ExchangeId::new(Uuid::from_bytes(id));
-                    Box::new(rungate_core::exchange::ExchangeRecord { id, ..record.clone() })
+                    Arc::new(rungate_core::exchange::ExchangeRecord { id, ..record.clone() })
                 };
                 let renumbered = match &*entry.entry {
                     Entry::Opened { record, request } => {
                         Entry::Opened { record: renumber(record), request: request.clone() }
                     }
+                    Entry::Trail { .. } => entry.entry.as_ref().clone(),
                     Entry::Closed { record, request, response } => Entry::Closed {
                         record: renumber(record),
                         request: request.clone(),

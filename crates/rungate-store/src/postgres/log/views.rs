@@ -7,9 +7,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use rungate_core::activity::Attribution;
 use rungate_core::exchange::{Entry, ExchangeRecord, Run, Sequence, Sequenced, Session};
 use rungate_core::id::{ExchangeId, RunId, SessionId, TraceId, WorkspaceId};
 use rungate_core::ports::StoreError;
+use rungate_core::time::Timestamp;
+use rungate_core::trail::{TrailEntry, What};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -39,11 +42,19 @@ impl Names {
     /// Those that `entries` belong to.
     pub fn of(entries: &[Sequenced]) -> Self {
         let mut names = Self::default();
-        for record in entries.iter().map(|entry| entry.entry.record()) {
-            let (workspace, attribution) = (record.workspace_id, &record.attribution);
-            names.runs.extend(attribution.run_id.clone().map(|run| (workspace, run)));
-            names.sessions.extend(attribution.session_id.clone().map(|session| (workspace, session)));
-            let member = attribution.session_id.clone().zip(attribution.run_id.clone());
+        for entry in entries {
+            let (workspace, run, session) = match &*entry.entry {
+                Entry::Opened { record, .. } | Entry::Closed { record, .. } => {
+                    let Attribution { run_id, session_id, .. } = &record.attribution;
+                    (record.workspace_id, run_id.clone(), session_id.clone())
+                }
+                Entry::Trail { entry, .. } => {
+                    (entry.workspace_id, Some(entry.run_id.clone()), entry.session_id.clone())
+                }
+            };
+            names.runs.extend(run.clone().map(|run| (workspace, run)));
+            names.sessions.extend(session.clone().map(|session| (workspace, session)));
+            let member = session.zip(run);
             names.workspaces.insert(workspace);
             names.members.extend(member.map(|(session, run)| (workspace, session, run)));
         }
@@ -119,16 +130,19 @@ impl Views {
             if repeated.contains(sequence) {
                 continue;
             }
-            let record = entry.record();
-            let change = match &**entry {
-                Entry::Opened { .. } => {
+            let (record, change) = match &**entry {
+                Entry::Trail { entry, .. } => {
+                    self.add_told(entry);
+                    continue;
+                }
+                Entry::Opened { record, .. } => {
                     opened.insert(record.id);
-                    view::Change::Opened
+                    (record, view::Change::Opened)
                 }
-                Entry::Closed { .. } if opened.remove(&record.id) || was_open(record.id) => {
-                    view::Change::Closed
+                Entry::Closed { record, .. } if opened.remove(&record.id) || was_open(record.id) => {
+                    (record, view::Change::Closed)
                 }
-                Entry::Closed { .. } => view::Change::Whole,
+                Entry::Closed { record, .. } => (record, view::Change::Whole),
             };
             self.add_to_run(record, change);
             self.add_to_session(record, change);
@@ -138,33 +152,72 @@ impl Views {
     fn add_to_run(&mut self, record: &ExchangeRecord, change: view::Change) {
         let Some(run_id) = &record.attribution.run_id else { return };
         let workspace = record.workspace_id;
-        let run =
-            self.runs.entry((workspace, run_id.clone())).or_insert_with(|| view::new_run(record, run_id));
+        let run = self.run(workspace, run_id, record.created_at);
         if view::add_to_run(run, record, change) {
             let agents = view::agent_names(&record.agent);
             self.run_agents.extend(agents.map(|agent| (workspace, agent, run_id.clone())));
         }
         if change.is_first() {
-            let properties = &record.attribution.properties;
-            self.run_properties.extend(
-                properties.iter().map(|(key, value)| (workspace, key.clone(), value.clone(), run_id.clone())),
-            );
+            self.describe_run(workspace, run_id, &record.attribution.properties);
         }
+    }
+
+    fn add_told(&mut self, entry: &TrailEntry) {
+        let (workspace, run_id) = (entry.workspace_id, &entry.run_id);
+        if view::add_told_to_run(self.run(workspace, run_id, entry.at), entry) {
+            let agents = view::agent_names(&entry.agent);
+            self.run_agents.extend(agents.map(|agent| (workspace, agent, run_id.clone())));
+        }
+        if let What::Registered(registration) = &entry.what {
+            self.describe_run(workspace, run_id, &registration.properties);
+        }
+        let Some(session_id) = &entry.session_id else { return };
+        let session = self.session(workspace, session_id, Some(run_id), entry.at);
+        if view::add_told_to_session(session, entry) {
+            let agents = view::agent_names(&entry.agent);
+            self.session_agents.extend(agents.map(|agent| (workspace, agent, session_id.clone())));
+        }
+    }
+
+    /// A run of the batch; one that is new began at `at`.
+    fn run(&mut self, workspace: WorkspaceId, run_id: &RunId, at: Timestamp) -> &mut Run {
+        let new = || view::new_run(workspace, run_id, at);
+        self.runs.entry((workspace, run_id.clone())).or_insert_with(new)
+    }
+
+    fn describe_run(
+        &mut self,
+        workspace: WorkspaceId,
+        run_id: &RunId,
+        properties: &BTreeMap<String, String>,
+    ) {
+        let of_run =
+            |(key, value): (&String, &String)| (workspace, key.clone(), value.clone(), run_id.clone());
+        self.run_properties.extend(properties.iter().map(of_run));
+    }
+
+    /// A session of the batch, with one of its runs; one that is new began at `at`.
+    fn session(
+        &mut self,
+        workspace: WorkspaceId,
+        session_id: &SessionId,
+        run_id: Option<&RunId>,
+        at: Timestamp,
+    ) -> &mut Session {
+        let member = run_id.map(|run_id| (workspace, session_id.clone(), run_id.clone()));
+        let member = member.filter(|member| !self.known_members.contains(member));
+        let is_new_run = member.is_some_and(|member| self.new_members.insert(member));
+        let new = || view::new_session(workspace, session_id, at);
+        let session = self.sessions.entry((workspace, session_id.clone())).or_insert_with(new);
+        session.runs += u64::from(is_new_run);
+        session
     }
 
     fn add_to_session(&mut self, record: &ExchangeRecord, change: view::Change) {
         let Some(session_id) = &record.attribution.session_id else { return };
         let workspace = record.workspace_id;
-        let session = self
-            .sessions
-            .entry((workspace, session_id.clone()))
-            .or_insert_with(|| view::new_session(record, session_id));
-        if let Some(run_id) = &record.attribution.run_id {
-            let member = (workspace, session_id.clone(), run_id.clone());
-            if !self.known_members.contains(&member) {
-                session.runs += u64::from(self.new_members.insert(member));
-            }
-        }
+        let session =
+            self.session(workspace, session_id, record.attribution.run_id.as_ref(), record.created_at);
         if view::add_to_session(session, record, change) {
             let agents = view::agent_names(&record.agent);
             self.session_agents.extend(agents.map(|agent| (workspace, agent, session_id.clone())));
@@ -302,14 +355,15 @@ pub(crate) fn numbers(numbers: impl Iterator<Item = i64>) -> Array {
 }
 
 const INSERT_RUNS: &str = "INSERT INTO run (workspace, run_id, id, session_id, trace_id, started_at, last_at, cost, \
-     errors, search, record) SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], \
-     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[])";
+     errors, search, record, ended) SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], \
+     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[])";
 
 const UPDATE_RUNS: &str = "UPDATE run AS r SET session_id = n.session_id, trace_id = n.trace_id, \
      started_at = n.started_at, last_at = n.last_at, cost = n.cost, errors = n.errors, search = n.search, \
-     record = n.record FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], \
-     $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[]) AS n (workspace, run_id, id, session_id, \
-     trace_id, started_at, last_at, cost, errors, search, record) \
+     record = n.record, ended = n.ended \
+     FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], \
+     $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[]) AS n (workspace, run_id, id, session_id, \
+     trace_id, started_at, last_at, cost, errors, search, record, ended) \
      WHERE r.workspace = n.workspace AND r.run_id = n.run_id AND r.id = n.id";
 
 fn runs(runs: &[(&(WorkspaceId, RunId), &Run)]) -> Result<Vec<Array>, StoreError> {
@@ -326,6 +380,7 @@ fn runs(runs: &[(&(WorkspaceId, RunId), &Run)]) -> Result<Vec<Array>, StoreError
         numbers(all().map(|run| integer(run.totals.errors))),
         texts(all().map(view::run_search_text)),
         texts(all().map(encode).collect::<Result<Vec<_>, _>>()?.iter()),
+        maybe_texts(all().map(|run| run.end.as_ref().map(|end| end.status.as_str()))),
     ])
 }
 

@@ -19,12 +19,14 @@ use super::super::error::{self, OrStoreError, column};
 use super::super::pool::{Connection, Pool};
 use super::bodies::{self, Blocks};
 use super::cells::{self, Known, Tables};
-use super::days::{self, OPEN, day_of};
+use super::copy::CopyRows;
+use super::days::{self, OPEN, named};
 use super::rows::{self, KEPT, Kept};
+use super::trail;
 use super::views::{self, Names, Views, Write, parameters};
 use crate::block::Location;
 use crate::change::{self, Change};
-use crate::record::{integer, unsigned};
+use crate::record::{integer, partition_of_entry, unsigned};
 use crate::rollup::Cells;
 
 /// A batch that met another node's is applied again, so many times before it fails.
@@ -148,7 +150,11 @@ impl LogWriter {
         let plan = rows::plan(&self.node, &prepared.changes, &read.stored, &mut repeated);
         for entry in prepared.entries.iter().filter(|entry| repeated.contains(&entry.sequence)) {
             let (sequence, exchange) = (entry.sequence.0, entry.entry.exchange_id());
-            tracing::error!(sequence, %exchange, "the journal opens or closes an exchange twice; the second is left out");
+            tracing::error!(
+                sequence,
+                ?exchange,
+                "the journal opens or closes an exchange twice; the second is left out"
+            );
         }
         let mut views = read.views;
         let open: HashSet<Uuid> = plan.closed.iter().copied().collect();
@@ -159,7 +165,8 @@ impl LogWriter {
         let mut writes = vec![bodies::write(prepared.blocks.clone(), &read.numbers)];
         writes.extend(views.writes()?);
         writes.extend(cells.add_to_stored(&transaction).await?);
-        statements.write(&transaction, plan, &writes, (&self.node, last)).await?;
+        let trail = trail::copy(&self.node, &prepared.trail);
+        statements.write(&transaction, plan, trail, &writes, (&self.node, last)).await?;
         transaction.commit().await?;
         Ok(last)
     }
@@ -193,10 +200,10 @@ fn cells_of(
 ) -> Cells {
     let mut cells = Cells::default();
     for Sequenced { sequence, entry, .. } in entries {
-        if repeated.contains(sequence) || matches!(**entry, Entry::Opened { .. }) {
+        let Entry::Closed { record, .. } = &**entry else { continue };
+        if repeated.contains(sequence) {
             continue;
         }
-        let record = entry.record();
         cells.add(record, views.first_agent(record));
         for key in properties.get(&record.workspace_id).into_iter().flatten() {
             cells.add_property(record, key, usize::MAX);
@@ -214,6 +221,8 @@ struct Prepared {
     blocks: Blocks,
     /// Where each change's bodies lie, with the place of the block in `blocks`.
     places: Vec<[Option<Location>; 2]>,
+    /// The entries of trails.
+    trail: Vec<trail::Told>,
 }
 
 impl Prepared {
@@ -221,7 +230,7 @@ impl Prepared {
         let mut repeated = HashSet::new();
         let mut by_day: BTreeMap<Day, Vec<&Sequenced>> = BTreeMap::new();
         for entry in &entries {
-            by_day.entry(day_of(entry.entry.record())).or_default().push(entry);
+            by_day.entry(named(partition_of_entry(&entry.entry))).or_default().push(entry);
         }
         let days: BTreeSet<Day> = by_day.keys().copied().collect();
         let (mut changes, mut blocks): (Vec<Change>, Blocks) = (Vec::new(), Vec::new());
@@ -239,8 +248,9 @@ impl Prepared {
             })?;
             changes.extend(of_day);
         }
+        let trail = trail::rows(&entries)?;
         let places = changes.iter().map(|change| [change.request_at, change.response_at]).collect();
-        Ok(Self { entries, changes, repeated, days, blocks, places })
+        Ok(Self { entries, changes, repeated, days, blocks, places, trail })
     }
 
     /// Leaves out what is applied.
@@ -287,6 +297,7 @@ struct Statements {
     delete_open: Statement,
     copy_exchanges: Statement,
     copy_properties: Statement,
+    copy_trail: Statement,
     set_cursor: Statement,
 }
 
@@ -306,6 +317,7 @@ impl Statements {
             delete_open: prepare(open).await?,
             copy_exchanges: prepare(rows::copy("exchange", &rows::EXCHANGE)).await?,
             copy_properties: prepare(rows::copy("property", &rows::PROPERTY)).await?,
+            copy_trail: prepare(rows::copy("trail", &trail::COLUMNS)).await?,
             set_cursor: prepare("UPDATE cursor SET sequence = $2 WHERE node = $1".to_owned()).await?,
         })
     }
@@ -376,6 +388,7 @@ impl Statements {
         &self,
         transaction: &Transaction<'_>,
         plan: rows::Plan,
+        trail: CopyRows,
         writes: &[Write],
         (node, last): (&str, Sequence),
     ) -> Result<(), Failure> {
@@ -392,6 +405,7 @@ impl Statements {
             transaction.execute(&self.delete_open, &closed),
             plan.exchanges.send(transaction, &self.copy_exchanges),
             plan.properties.send(transaction, &self.copy_properties),
+            trail.send(transaction, &self.copy_trail),
             try_join_all(several),
             transaction.execute(&self.set_cursor, &cursor),
         )?;

@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 use super::super::bind::blob;
 use super::super::error::OrStoreError;
 use super::super::file;
-use super::bodies;
+use super::{bodies, trail};
 use crate::record::{decode, encode, search_text};
 
 /// Rows that are changed at once.
@@ -49,7 +49,8 @@ pub(crate) fn day(
         }
         forget(rows, group, &mut erased)?;
     }
-    if erased.exchanges > 0 {
+    erased.entries = trail::erase(rows, workspace, subject)?;
+    if erased.exchanges > 0 || erased.entries > 0 {
         // The write-ahead log has the old pages too.
         file::checkpoint(rows);
     }

@@ -13,6 +13,7 @@ mod seen;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod views;
 mod writer;
 
@@ -29,6 +30,7 @@ use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest};
 use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
 use rungate_core::time::Day;
+use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use uuid::Uuid;
 
 use super::folder::Folder;
@@ -151,6 +153,19 @@ impl Log for SqliteLog {
 
     async fn bodies(&self, workspace: WorkspaceId, id: ExchangeId) -> Result<Option<Bodies>, StoreError> {
         self.readers.run(move |reader, _| reader.bodies(workspace, id)).await
+    }
+
+    async fn trail(
+        &self,
+        workspace: WorkspaceId,
+        filter: &TrailFilter,
+        contents: Contents,
+        page: &PageRequest,
+    ) -> Result<Page<TrailRow>, StoreError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.readers
+            .run(move |reader, waiting| reader.trail(waiting, workspace, &filter, contents, &page))
+            .await
     }
 
     async fn run(&self, workspace: WorkspaceId, id: &RunId) -> Result<Option<Run>, StoreError> {

@@ -8,6 +8,7 @@ use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest, Position};
 use rungate_core::ports::{Bodies, Row, StoreError};
 use rungate_core::time::{Day, Timestamp};
+use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::bind::{DIALECT, blob};
@@ -15,8 +16,8 @@ use super::super::error::OrStoreError;
 use super::super::file::{self, Access};
 use super::super::migrate;
 use super::super::pool::Waiting;
-use super::bodies;
 use super::days::{Days, Generation, Recent};
+use super::{bodies, trail, views};
 use crate::block::Location;
 use crate::record::{decode_record, partition_of_id, unsigned};
 use crate::sql::{Clause, Value, limit, order_by, position_uuid};
@@ -168,6 +169,42 @@ impl Reader {
         Ok(Page { items: rows, next: None })
     }
 
+    /// A page of trail entries.
+    pub fn trail(
+        &mut self,
+        waiting: &Waiting,
+        workspace: WorkspaceId,
+        filter: &TrailFilter,
+        contents: Contents,
+        page: &PageRequest,
+    ) -> Result<Page<TrailRow>, StoreError> {
+        let limit = limit(page);
+        let mut clause = filter::trail(&DIALECT, workspace, filter);
+        if let Some(position) = &page.after {
+            let id = Value::Uuid(position_uuid(position)?);
+            clause.after("t.at", "t.id", position, id, page.order);
+        }
+        let (mut from, mut to) = (filter.from.map(Timestamp::day), filter.to.map(Timestamp::day));
+        if let Some(run_id) = &filter.run_id {
+            let Some(run) = views::run(&self.views, workspace, run_id)? else { return Ok(Page::empty()) };
+            from = from.max(Some(run.started_at.day()));
+            let last = run.last_activity_at.day();
+            to = Some(to.map_or(last, |to| to.min(last)));
+        }
+        let mut rows: Vec<TrailRow> = Vec::new();
+        for day in self.days_within(from, to, page.after.as_ref(), page.order) {
+            waiting.check()?;
+            let order = trail::order(page, limit + 1 - rows.len());
+            let columns = crate::trail::columns(contents);
+            let found = self.on(day, |connection, _| trail::read(connection, &clause, columns, &order))?;
+            rows.extend(found.unwrap_or_default());
+            if rows.len() > limit {
+                break;
+            }
+        }
+        Ok(crate::trail::page(rows, page))
+    }
+
     /// How many exchanges there are.
     pub fn count(
         &mut self,
@@ -212,20 +249,30 @@ impl Reader {
 
     /// Days that may have exchanges of `filter` from a page's start on.
     fn matching_days(&self, filter: &ExchangeFilter, after: Option<&Position>, order: Order) -> Vec<Day> {
-        let mut from = filter.from.map(Timestamp::day);
-        let mut to = filter.to.map(Timestamp::day);
+        let (from, to) = (filter.from.map(Timestamp::day), filter.to.map(Timestamp::day));
+        let mut days = self.days_within(from, to, after, order);
+        let of_ids: Option<Vec<Day>> = filter.ids.iter().map(|id| partition_of_id(*id)).collect();
+        if let Some(of_ids) = of_ids.filter(|days| !days.is_empty()) {
+            days.retain(|day| of_ids.contains(day));
+        }
+        days
+    }
+
+    /// Days within `from` and `to`, both inclusive, from a page's start on.
+    fn days_within(
+        &self,
+        mut from: Option<Day>,
+        mut to: Option<Day>,
+        after: Option<&Position>,
+        order: Order,
+    ) -> Vec<Day> {
         if let Some(after) = after.map(|after| Timestamp::from_micros(after.at).day()) {
             match order {
                 Order::Desc => to = Some(to.map_or(after, |to| to.min(after))),
                 Order::Asc => from = Some(from.map_or(after, |from| from.max(after))),
             }
         }
-        let mut days = self.days.listed(from, to, order);
-        let of_ids: Option<Vec<Day>> = filter.ids.iter().map(|id| partition_of_id(*id)).collect();
-        if let Some(of_ids) = of_ids.filter(|days| !days.is_empty()) {
-            days.retain(|day| of_ids.contains(day));
-        }
-        days
+        self.days.listed(from, to, order)
     }
 
     /// The days an exchange may lie in: its own, or any when its id does not say.

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::super::error::OrStoreError;
 use super::days::{Days, Recent};
-use crate::record::{decode_record, integer, unsigned};
+use crate::record::{decode, decode_record, integer, unsigned};
 
 /// Days, the newest ones, of which the last place is read; every batch writes into one of them.
 const NEWEST: usize = 4;
@@ -46,7 +46,15 @@ pub(crate) fn known(days: &Days) -> Result<Sequence, StoreError> {
 struct Made {
     day: Day,
     row: i64,
-    is_opening: bool,
+    kind: Kind,
+}
+
+/// What an entry was.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Opening,
+    Closing,
+    Trail,
 }
 
 /// The entries above a place, in order, as rows have them.
@@ -67,9 +75,12 @@ impl Replay {
         let mut waiting = Vec::new();
         let sql = "SELECT min(min(CASE WHEN opened_sequence > ?1 THEN opened_sequence ELSE 9223372036854775807 END, \
             CASE WHEN closed_sequence > ?1 THEN closed_sequence ELSE 9223372036854775807 END)) FROM exchange";
+        let told = "SELECT min(sequence) FROM trail WHERE sequence > ?1";
         for day in days.listed(None, None, Order::Asc) {
             let Some((_, rows)) = days.open_reader(day)? else { continue };
-            let first: Option<i64> = rows.query_row(sql, [integer(after.0)], |row| row.get(0)).or_store()?;
+            let first =
+                |sql| rows.query_row(sql, [integer(after.0)], |row| row.get::<_, Option<i64>>(0)).or_store();
+            let first = first(sql)?.into_iter().chain(first(told)?).min();
             waiting.extend(first.filter(|first| *first < i64::MAX).map(|first| (unsigned(first), day)));
         }
         waiting.sort_unstable_by(|a, b| b.cmp(a));
@@ -108,13 +119,16 @@ impl Replay {
         let after = integer(self.after.0);
         let next = &mut self.next;
         let Some(rows) = rows_of(&self.days, &mut self.open, day)? else { return Ok(()) };
-        for (column, is_opening) in [("opened_sequence", true), ("closed_sequence", false)] {
-            let sql = format!("SELECT {column}, seq FROM exchange WHERE {column} > ?1");
-            let mut statement = rows.prepare_cached(&sql).or_store()?;
+        for (kind, sql) in [
+            (Kind::Opening, "SELECT opened_sequence, seq FROM exchange WHERE opened_sequence > ?1"),
+            (Kind::Closing, "SELECT closed_sequence, seq FROM exchange WHERE closed_sequence > ?1"),
+            (Kind::Trail, "SELECT sequence, sequence FROM trail WHERE sequence > ?1"),
+        ] {
+            let mut statement = rows.prepare_cached(sql).or_store()?;
             let found = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?))).or_store()?;
             for found in found {
                 let (sequence, row): (i64, i64) = found.or_store()?;
-                next.insert(unsigned(sequence), Made { day, row, is_opening });
+                next.insert(unsigned(sequence), Made { day, row, kind });
             }
         }
         Ok(())
@@ -124,16 +138,19 @@ impl Replay {
         let Some(rows) = rows_of(&self.days, &mut self.open, made.day)? else {
             return Err(StoreError::Unavailable(format!("the rows of {} are gone", made.day)));
         };
-        let sql = "SELECT record, created_at FROM exchange WHERE seq = ?1";
+        let sql = match made.kind {
+            Kind::Opening | Kind::Closing => "SELECT record, created_at FROM exchange WHERE seq = ?1",
+            Kind::Trail => "SELECT record, at FROM trail WHERE sequence = ?1",
+        };
         let mut statement = rows.prepare_cached(sql).or_store()?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (json, created_at): (String, i64) = statement.query_row([made.row], read).or_store()?;
         // An opening is read as its closing left it: what an opening adds to a run or session, no closing changes.
-        let record = Box::new(decode_record(&json, created_at)?);
-        let entry = if made.is_opening {
-            Entry::Opened { record, request: None }
-        } else {
-            Entry::Closed { record, request: None, response: None }
+        let record = || Ok::<_, StoreError>(Arc::new(decode_record(&json, created_at)?));
+        let entry = match made.kind {
+            Kind::Opening => Entry::Opened { record: record()?, request: None },
+            Kind::Closing => Entry::Closed { record: record()?, request: None, response: None },
+            Kind::Trail => Entry::Trail { entry: Box::new(decode(&json)?), content: None },
         };
         Ok(Sequenced { sequence, entry: Arc::new(entry), opening: None, json: json.into() })
     }

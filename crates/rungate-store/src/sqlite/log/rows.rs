@@ -17,6 +17,7 @@ use super::bodies::Segment;
 use super::days::Days;
 use crate::change::{self, Change};
 use crate::record::{decode_record, integer, unsigned};
+use crate::trail;
 
 /// The files of one day, open to write.
 #[derive(Debug)]
@@ -59,7 +60,9 @@ impl DayWriter {
         let Some(last) = new.last().map(|entry| entry.sequence) else { return Ok(repeated) };
         let mut changes = change::gather(&new, &mut repeated);
         self.write_bodies(days, &mut changes)?;
+        let told = trail::told(&new)?;
         write_rows(&mut self.connection, &changes, &mut repeated, |transaction| {
+            super::trail::write(transaction, &told)?;
             set_applied(transaction, last)?;
             let mut statement = transaction.prepare_cached("UPDATE applied SET whole = ?1").or_store()?;
             statement.execute([integer(whole.0)]).or_store()?;
@@ -77,7 +80,7 @@ impl DayWriter {
             .prepare_cached("SELECT opened_sequence, closed_sequence FROM exchange WHERE id = ?1")
             .or_store()?;
         for entry in entries {
-            let id = blob(entry.entry.exchange_id().uuid());
+            let Some(id) = entry.entry.exchange_id().map(|id| blob(id.uuid())) else { continue };
             let row =
                 statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional().or_store()?;
             // Without a row (moved aside, or dropped by retention) there is nothing to repeat.

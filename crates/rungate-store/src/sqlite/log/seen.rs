@@ -7,7 +7,8 @@ use std::hash::RandomState;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastbloom::AtomicBloomFilter;
-use rungate_core::exchange::Sequenced;
+use rungate_core::activity::Attribution;
+use rungate_core::exchange::{Entry, Sequenced};
 use rungate_core::id::{RunId, SessionId, WorkspaceId};
 use rungate_core::ports::StoreError;
 use rusqlite::Connection;
@@ -72,12 +73,20 @@ impl Seen {
     /// Adds what entries are about.
     pub fn note(&self, entries: &[&Sequenced]) {
         for entry in entries {
-            let record = entry.entry.record();
-            let workspace = record.workspace_id.uuid();
-            if let Some(id) = &record.attribution.run_id {
+            let (workspace, run, session) = match &*entry.entry {
+                Entry::Opened { record, .. } | Entry::Closed { record, .. } => {
+                    let Attribution { run_id, session_id, .. } = &record.attribution;
+                    (record.workspace_id, run_id.as_ref(), session_id.as_ref())
+                }
+                Entry::Trail { entry, .. } => {
+                    (entry.workspace_id, Some(&entry.run_id), entry.session_id.as_ref())
+                }
+            };
+            let workspace = workspace.uuid();
+            if let Some(id) = run {
                 self.ids.insert(&(RUN, workspace.as_bytes(), id.as_str()));
             }
-            if let Some(id) = &record.attribution.session_id {
+            if let Some(id) = session {
                 self.ids.insert(&(SESSION, workspace.as_bytes(), id.as_str()));
             }
         }
@@ -113,7 +122,7 @@ mod tests {
         assert!(!seen.run(OURS, &stranger));
         let (mut runs, mut sessions) = (0, 0);
         for entry in first.iter().chain(&second) {
-            let attribution = &entry.entry.record().attribution;
+            let attribution = &entry.entry.record().unwrap().attribution;
             if let Some(id) = &attribution.run_id {
                 assert!(seen.run(OURS, id) && !seen.run(THEIRS, id), "{id}");
                 runs += 1;

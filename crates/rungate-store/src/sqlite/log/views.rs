@@ -1,11 +1,14 @@
 //! Writes what outlives the days: open exchanges, runs, sessions, roll-ups, and the place up to which everything is
 //! applied.
 
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map};
 
+use rungate_core::activity::AgentStamp;
 use rungate_core::exchange::{Entry, ExchangeRecord, Run, Sequence, Sequenced, Session};
 use rungate_core::id::{ExchangeId, RunId, SessionId, TraceId, WorkspaceId};
 use rungate_core::ports::StoreError;
+use rungate_core::time::Timestamp;
+use rungate_core::trail::{TrailEntry, What};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::super::bind::blob;
@@ -77,18 +80,18 @@ impl<'a> Batch<'a> {
     }
 
     fn add(&mut self, entry: &'a Entry, is_whole: bool) -> Result<(), StoreError> {
-        let record = entry.record();
-        let change = match entry {
-            Entry::Opened { .. } => {
+        let (record, change) = match entry {
+            Entry::Trail { entry, .. } => return self.add_told(entry),
+            Entry::Opened { record, .. } => {
                 self.opened.insert(record.id, record);
-                Change::Opened
+                (record, Change::Opened)
             }
-            Entry::Closed { .. }
+            Entry::Closed { record, .. }
                 if !is_whole && (self.opened.remove(&record.id).is_some() || self.close(record.id)?) =>
             {
-                Change::Closed
+                (record, Change::Closed)
             }
-            Entry::Closed { .. } => Change::Whole,
+            Entry::Closed { record, .. } => (record, Change::Whole),
         };
         self.add_to_run(record, change)?;
         self.add_to_session(record, change)?;
@@ -125,41 +128,114 @@ impl<'a> Batch<'a> {
 
     fn add_to_run(&mut self, record: &'a ExchangeRecord, change: Change) -> Result<(), StoreError> {
         let Some(run_id) = &record.attribution.run_id else { return Ok(()) };
-        let key = (record.workspace_id, run_id);
-        if !self.runs.contains_key(&key) {
-            let stored = run(self.transaction, record.workspace_id, run_id)?;
-            self.runs.insert(key, stored.unwrap_or_else(|| view::new_run(record, run_id)));
-        }
+        let key = self.load_run(record.workspace_id, run_id, record.created_at)?;
         let Some(run) = self.runs.get_mut(&key) else { return Ok(()) };
-        let workspace = blob(record.workspace_id.uuid());
         if view::add_to_run(run, record, change) {
-            for agent in view::agent_names(&record.agent) {
+            self.name_run(key, &record.agent)?;
+        }
+        if change.is_first() {
+            self.describe_run(key, &record.attribution.properties)?;
+        }
+        Ok(())
+    }
+
+    fn add_told(&mut self, entry: &'a TrailEntry) -> Result<(), StoreError> {
+        let key = self.load_run(entry.workspace_id, &entry.run_id, entry.at)?;
+        let Some(run) = self.runs.get_mut(&key) else { return Ok(()) };
+        if view::add_told_to_run(run, entry) {
+            self.name_run(key, &entry.agent)?;
+        }
+        if let What::Registered(registration) = &entry.what {
+            self.describe_run(key, &registration.properties)?;
+        }
+        let Some(session_id) = &entry.session_id else { return Ok(()) };
+        let key = self.load_session(entry.workspace_id, session_id, entry.at)?;
+        let is_new_run = self.join(entry.workspace_id, session_id, &entry.run_id)?;
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        session.runs += u64::from(is_new_run);
+        if view::add_told_to_session(session, entry) {
+            self.name_session(key, &entry.agent)?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a run is in the batch; one that is new began at `at`.
+    fn load_run(
+        &mut self,
+        workspace: WorkspaceId,
+        run_id: &'a RunId,
+        at: Timestamp,
+    ) -> Result<(WorkspaceId, &'a RunId), StoreError> {
+        let key = (workspace, run_id);
+        if !self.runs.contains_key(&key) {
+            let stored = run(self.transaction, workspace, run_id)?;
+            self.runs.insert(key, stored.unwrap_or_else(|| view::new_run(workspace, run_id, at)));
+        }
+        Ok(key)
+    }
+
+    fn name_run(
+        &self,
+        (workspace, run_id): (WorkspaceId, &RunId),
+        agent: &AgentStamp,
+    ) -> Result<(), StoreError> {
+        for agent in view::agent_names(agent) {
+            self.execute(
+                "INSERT OR IGNORE INTO run_agent (workspace, agent, run_id) VALUES (?1, ?2, ?3)",
+                params![blob(workspace.uuid()), agent, run_id.as_str()],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn describe_run(
+        &mut self,
+        (workspace, run_id): (WorkspaceId, &'a RunId),
+        properties: &'a BTreeMap<String, String>,
+    ) -> Result<(), StoreError> {
+        for (key, value) in properties {
+            if self.run_properties.insert((workspace, run_id, key, value)) {
                 self.execute(
-                    "INSERT OR IGNORE INTO run_agent (workspace, agent, run_id) VALUES (?1, ?2, ?3)",
-                    params![workspace, agent, run_id.as_str()],
+                    "INSERT OR IGNORE INTO run_property (workspace, key, value, run_id) VALUES (?1, ?2, ?3, ?4)",
+                    params![blob(workspace.uuid()), key, value, run_id.as_str()],
                 )?;
             }
         }
-        if change.is_first() {
-            for (key, value) in &record.attribution.properties {
-                if self.run_properties.insert((record.workspace_id, run_id, key, value)) {
-                    self.execute(
-                        "INSERT OR IGNORE INTO run_property (workspace, key, value, run_id) VALUES (?1, ?2, ?3, ?4)",
-                        params![workspace, key, value, run_id.as_str()],
-                    )?;
-                }
-            }
+        Ok(())
+    }
+
+    /// Sees to it that a session is in the batch; one that is new began at `at`.
+    fn load_session(
+        &mut self,
+        workspace: WorkspaceId,
+        session_id: &'a SessionId,
+        at: Timestamp,
+    ) -> Result<(WorkspaceId, &'a SessionId), StoreError> {
+        let key = (workspace, session_id);
+        if !self.sessions.contains_key(&key) {
+            let stored = session(self.transaction, workspace, session_id)?;
+            self.sessions.insert(key, stored.unwrap_or_else(|| view::new_session(workspace, session_id, at)));
+        }
+        Ok(key)
+    }
+
+    fn name_session(
+        &self,
+        (workspace, session_id): (WorkspaceId, &SessionId),
+        agent: &AgentStamp,
+    ) -> Result<(), StoreError> {
+        for agent in view::agent_names(agent) {
+            self.execute(
+                "INSERT OR IGNORE INTO session_agent (workspace, agent, session_id) VALUES (?1, ?2, ?3)",
+                params![blob(workspace.uuid()), agent, session_id.as_str()],
+            )?;
         }
         Ok(())
     }
 
     fn add_to_session(&mut self, record: &'a ExchangeRecord, change: Change) -> Result<(), StoreError> {
         let Some(session_id) = &record.attribution.session_id else { return Ok(()) };
-        let key = (record.workspace_id, session_id);
-        if !self.sessions.contains_key(&key) {
-            let stored = session(self.transaction, record.workspace_id, session_id)?;
-            self.sessions.insert(key, stored.unwrap_or_else(|| view::new_session(record, session_id)));
-        }
+        let key = self.load_session(record.workspace_id, session_id, record.created_at)?;
         let is_new_run = match &record.attribution.run_id {
             Some(run_id) => self.join(record.workspace_id, session_id, run_id)?,
             None => false,
@@ -167,12 +243,7 @@ impl<'a> Batch<'a> {
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         session.runs += u64::from(is_new_run);
         if view::add_to_session(session, record, change) {
-            for agent in view::agent_names(&record.agent) {
-                self.execute(
-                    "INSERT OR IGNORE INTO session_agent (workspace, agent, session_id) VALUES (?1, ?2, ?3)",
-                    params![blob(record.workspace_id.uuid()), agent, session_id.as_str()],
-                )?;
-            }
+            self.name_session(key, &record.agent)?;
         }
         Ok(())
     }
@@ -218,10 +289,11 @@ impl<'a> Batch<'a> {
     fn write_run(&self, run: &Run) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO run (workspace, run_id, id, session_id, trace_id, started_at, last_at, cost, errors, search, \
-             record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             record, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
              ON CONFLICT (workspace, run_id) DO UPDATE SET session_id = excluded.session_id, \
              trace_id = excluded.trace_id, started_at = excluded.started_at, last_at = excluded.last_at, \
-             cost = excluded.cost, errors = excluded.errors, search = excluded.search, record = excluded.record",
+             cost = excluded.cost, errors = excluded.errors, search = excluded.search, record = excluded.record, \
+             ended = excluded.ended",
             params![
                 blob(run.workspace_id.uuid()),
                 run.run_id.as_str(),
@@ -234,6 +306,7 @@ impl<'a> Batch<'a> {
                 integer(run.totals.errors),
                 view::run_search_text(run),
                 encode(run)?,
+                run.end.as_ref().map(|end| end.status.as_str()),
             ],
         )?;
         Ok(())

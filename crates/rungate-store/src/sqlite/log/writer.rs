@@ -23,7 +23,7 @@ use super::replay::{self, Replay};
 use super::rows::{self, DayWriter};
 use super::seen::Seen;
 use super::{cells, erase, older, views};
-use crate::record::partition;
+use crate::record::{partition, partition_of_entry};
 
 /// Days kept open to write: today, yesterday around midnight, and one more for late closings.
 const OPEN_DAYS: usize = 3;
@@ -121,7 +121,11 @@ impl LogWriter {
         repeated.retain(|sequence| !kept.contains_key(sequence));
         for entry in entries.iter().filter(|entry| repeated.contains(&entry.sequence)) {
             let (sequence, exchange) = (entry.sequence.0, entry.entry.exchange_id());
-            tracing::error!(sequence, %exchange, "the journal opens or closes an exchange twice; the second is left out");
+            tracing::error!(
+                sequence,
+                ?exchange,
+                "the journal opens or closes an exchange twice; the second is left out"
+            );
         }
         let entries: Vec<&Sequenced> =
             entries.into_iter().map(|entry| kept.get(&entry.sequence).unwrap_or(entry)).collect();
@@ -139,17 +143,19 @@ impl LogWriter {
         let is_repeated = |entry: &&&Sequenced| repeated.contains(&entry.sequence);
         let mut kept = HashMap::new();
         for entry in closings().filter(is_repeated) {
-            let (id, sequence) = (entry.entry.exchange_id(), entry.sequence);
+            let sequence = entry.sequence;
+            let Some(record) = entry.entry.record() else { continue };
+            let id = record.id;
             let is_closed_here = closings().any(|other| {
-                other.entry.exchange_id() == id && (!is_repeated(&other) || other.sequence < sequence)
+                other.entry.exchange_id() == Some(id) && (!is_repeated(&other) || other.sequence < sequence)
             });
             if is_closed_here || !views::is_pending(&self.views, id)? {
                 continue;
             }
-            let Some((_, rows)) = self.days.open_reader(partition(entry.entry.record()))? else { continue };
+            let Some((_, rows)) = self.days.open_reader(partition(record))? else { continue };
             if let Some((record, json)) = rows::closed_record(&rows, id)? {
                 tracing::warn!(%id, "an exchange whose closing the journal had lost counts as its day has it");
-                let entry = Entry::Closed { record: Box::new(record), request: None, response: None };
+                let entry = Entry::Closed { record: Arc::new(record), request: None, response: None };
                 let entry = Arc::new(entry);
                 kept.insert(sequence, Sequenced { sequence, entry, opening: None, json: json.into() });
             }
@@ -301,7 +307,7 @@ fn with_remedy(error: StoreError) -> StoreError {
 pub(crate) fn by_day<'a>(entries: &[&'a Sequenced]) -> BTreeMap<Day, Vec<&'a Sequenced>> {
     let mut days: BTreeMap<Day, Vec<&Sequenced>> = BTreeMap::new();
     for entry in entries.iter().copied() {
-        days.entry(partition(entry.entry.record())).or_default().push(entry);
+        days.entry(partition_of_entry(&entry.entry)).or_default().push(entry);
     }
     days
 }
