@@ -132,7 +132,7 @@ fn of_run(run: &str) -> TrailFilter {
 }
 
 /// A run over three days, with another beside it.
-fn two_runs() -> Vec<Entry> {
+pub(crate) fn two_runs() -> Vec<Entry> {
     let mut entries = vec![told(1, OURS, "one", at(0, 0), registered("First"))];
     for number in 2..12_u64 {
         let day = i32::try_from(number / 4).unwrap();

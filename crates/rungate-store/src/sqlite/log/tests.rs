@@ -8,6 +8,7 @@ use rungate_core::exchange::{
     Dimension, Entry, ExchangeFilter, ExchangeRecord, Granularity, Outcome, RebuildMode, RollupOf,
     RollupQuery, Sequence, Sequenced,
 };
+use rungate_core::id::WorkspaceId;
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::time::Day;
 use rusqlite::Connection;
@@ -18,9 +19,23 @@ use super::writer::{LogWriter, by_day};
 use crate::conformance::fixture::{
     OURS, Random, any_exchange, any_journal, closed, exchange, first_day, numbered, opened, opening,
 };
-use crate::conformance::rollups::journal;
+use crate::conformance::{rollups, trail};
 use crate::sqlite::bind::DIALECT;
 use crate::sqlite::folder::Folder;
+
+/// The journal of exchanges of any kind, with two trails among them.
+fn journal(seed: u64, workspace: WorkspaceId, count: u64) -> Vec<Entry> {
+    let mut told = trail::two_runs().into_iter();
+    let mut entries = Vec::new();
+    for (place, entry) in rollups::journal(seed, workspace, count).into_iter().enumerate() {
+        entries.push(entry);
+        if place % 3 == 0 {
+            entries.extend(told.next());
+        }
+    }
+    entries.extend(told);
+    entries
+}
 
 /// A log folder without threads, so that a test decides what is written before a crash.
 struct Bench {
@@ -85,6 +100,7 @@ impl Bench {
         for day in days.listed(None, None, Order::Asc) {
             let rows = Connection::open(days.rows(day)).unwrap();
             state.push(day.to_string());
+            state.extend(Self::dump(&rows, "SELECT * FROM trail ORDER BY sequence"));
             state.extend(Self::dump(
                 &rows,
                 "SELECT id, workspace, created_at, opened_sequence, closed_sequence, outcome, request_length, \
