@@ -27,7 +27,7 @@ pub enum FilterOn {
     /// Those of requests.
     #[default]
     Request,
-    /// Those of whole answers; streams are not looked at.
+    /// Those of answers.
     Response,
     /// Either.
     Both,

@@ -185,6 +185,12 @@ impl<'a> Applicable<'a> {
         self.content_filters(answers).next().is_some()
     }
 
+    /// Whether one of them keeps answers from leaving.
+    pub fn may_refuse_answers(&self) -> bool {
+        self.content_filters(true)
+            .any(|(policy, filter)| policy.mode == Mode::Enforce && filter.action == FilterAction::Refuse)
+    }
+
     fn content_filters(
         &self,
         answers: bool,

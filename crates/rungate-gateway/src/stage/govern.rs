@@ -10,7 +10,7 @@ use rungate_llm::ceiling::Demand;
 use rungate_llm::request;
 use serde_json::json;
 
-use crate::directory::KeyEntry;
+use crate::directory::{KeyEntry, WorkspaceEntry};
 use crate::exchange::Exchange;
 use crate::limit::{Counter, Limit, Limiter, Refused, Standing, Subject, Unit};
 use crate::refusal::Refusal;
@@ -71,16 +71,26 @@ pub fn filter_answer(
     body: &[u8],
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let workspace = exchange.workspace();
-    let Some(policies) = &workspace.policies else { return Ok(None) };
-    let policies = policies.for_request(exchange.record.agent.id, Some(exchange.record.virtual_key_id));
-    if !policies.filters(true) {
-        return Ok(None);
-    }
+    let Some(policies) = of_answer(exchange, &workspace) else { return Ok(None) };
     // Sound and pictures are not looked at.
     let Ok(text) = std::str::from_utf8(body) else { return Ok(None) };
     let is_json = content_type.is_none_or(|content_type| content_type.contains("json"));
     let filtered = policies.filter_response(text, is_json);
     outcome(exchange, filtered)
+}
+
+/// Holds the texts of a streamed answer, as a JSON array, against the content filters.
+pub fn filter_said(exchange: &mut Exchange, said: &str) -> Result<(), Refusal> {
+    let workspace = exchange.workspace();
+    let Some(policies) = of_answer(exchange, &workspace) else { return Ok(()) };
+    outcome(exchange, policies.filter_response(said, true)).map(drop)
+}
+
+/// The policies of an exchange, where they look at answers.
+pub fn of_answer<'a>(exchange: &Exchange, workspace: &'a WorkspaceEntry) -> Option<Applicable<'a>> {
+    let policies = workspace.policies.as_ref()?;
+    let policies = policies.for_request(exchange.record.agent.id, Some(exchange.record.virtual_key_id));
+    policies.filters(true).then_some(policies)
 }
 
 fn outcome(exchange: &mut Exchange, filtered: Filtered<'_>) -> Result<Option<Vec<u8>>, Refusal> {

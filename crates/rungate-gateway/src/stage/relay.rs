@@ -5,6 +5,7 @@
 
 mod error;
 mod replay;
+mod screen;
 mod stream;
 mod whole;
 

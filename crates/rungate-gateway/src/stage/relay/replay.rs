@@ -11,7 +11,7 @@ use rungate_core::operation::Operation;
 use rungate_core::usage::{Usage, UsageSource};
 use rungate_llm::meter::Report;
 
-use super::add_ours;
+use super::{add_ours, screen};
 use crate::body::{Body, BrokenOff, Source};
 use crate::cache::{Answer, Found};
 use crate::exchange::{Charge, Exchange};
@@ -25,11 +25,12 @@ pub async fn replay(mut exchange: Exchange, found: Found, operation: Operation) 
     let is_stream = answer.pieces.is_some();
     // What policies say of answers is asked anew for each client that gets one: it is kept as the provider made it.
     let refusal = if is_stream {
-        None
+        screen::kept(&mut exchange, &answer.body).err()
     } else {
         let content_type = answer.content_type.as_ref().and_then(|value| value.to_str().ok());
         govern::filter_answer(&mut exchange, content_type, &answer.body).map(drop).err()
     };
+    exchange.capture.omit_response |= refusal.is_some();
     let report = Report { model: answer.model.clone(), preview: answer.preview.clone(), ..Report::default() };
     exchange.settle(Charge::Nothing, &report);
     let record = &mut exchange.record;

@@ -21,6 +21,7 @@ use rungate_llm::sse::{Event, Splitter};
 use serde_json::json;
 use tokio::time::{Instant, Sleep};
 
+use super::screen::Screen;
 use super::{Plan, head as head_of};
 use crate::body::{Body, BrokenOff, Source};
 use crate::cache::Gathering;
@@ -57,6 +58,11 @@ fn start(mut exchange: Exchange, plan: Plan, head: &Parts, body: Incoming, mode:
         meter: Meter::new(plan.candidate.serving.operation),
         gathered: Gathered::new(&exchange.capture, plan.pool.clone()),
         gathering: cache::gather(&exchange, &plan.pool),
+        screen: match &mode {
+            Mode::Events(_) => Screen::of(&exchange, &plan.pool),
+            // Sound is not looked at.
+            Mode::Bytes { .. } => None,
+        },
         content_type: head.headers.get(CONTENT_TYPE).filter(|_| exchange.ticket.is_some()).cloned(),
         exchange: Some(exchange),
         upstream: body,
@@ -108,6 +114,7 @@ struct Relay {
     /// What may be kept for equal requests, and its content type.
     gathering: Option<Gathering>,
     content_type: Option<HeaderValue>,
+    screen: Option<Screen>,
     out: VecDeque<Bytes>,
     /// Sent when the outcome is recorded.
     last: Option<Bytes>,
@@ -217,6 +224,11 @@ impl Relay {
         let Ok(kind) = self.meter.event(event) else {
             return self.fail("an event was not of the wire format");
         };
+        if let Some(screen) = &mut self.screen
+            && screen.see(event).is_err()
+        {
+            return self.fail("the gateway has no memory to look at all of it");
+        }
         let Mode::Events(mode) = &mut self.mode else { return };
         if kind == EventKind::Terminator && !self.meter.report().complete {
             return self.fail("it ended without a finish reason");
@@ -234,7 +246,7 @@ impl Relay {
         };
         match kind {
             EventKind::Content | EventKind::UsageOnly => self.send(bytes),
-            EventKind::Terminator => self.close(Outcome::Succeeded, bytes),
+            EventKind::Terminator => self.finish(bytes),
             EventKind::Error => {
                 let said = self.meter.report().error.clone().unwrap_or_default();
                 let message = format!(
@@ -284,10 +296,38 @@ impl Relay {
         }
     }
 
+    /// The provider's answer is whole: it goes on, unless a filter refuses it.
+    fn finish(&mut self, last: Bytes) {
+        let Some((screen, exchange)) = self.screen.take().zip(self.exchange.as_mut()) else {
+            return self.close(Outcome::Succeeded, last);
+        };
+        match screen.done(exchange) {
+            Ok(waiting) => {
+                for piece in waiting {
+                    self.send(piece);
+                }
+                self.close(Outcome::Succeeded, last);
+            }
+            Err(refusal) => {
+                // It was paid for, and nobody gets it.
+                exchange.fail(refusal.code, &refusal.message);
+                exchange.capture.omit_response = true;
+                let last = error_event(self.plan.operation, &refusal, exchange);
+                self.close(Outcome::Refused, last);
+            }
+        }
+    }
+
     fn send(&mut self, bytes: Bytes) {
         if bytes.is_empty() {
             return;
         }
+        let Some(bytes) = (match &mut self.screen {
+            Some(screen) => screen.hold(bytes),
+            None => Some(bytes),
+        }) else {
+            return;
+        };
         if let Some(exchange) = &mut self.exchange {
             exchange.first_byte();
         }
@@ -333,6 +373,12 @@ impl Relay {
     /// The exchange with everything on its record but the outcome.
     fn settled(&mut self) -> Option<Exchange> {
         let mut exchange = self.exchange.take()?;
+        // Of a stream that broke off too: what was seen of it is marked.
+        if let Some(screen) = self.screen.take()
+            && screen.done(&mut exchange).is_err()
+        {
+            exchange.capture.omit_response = true;
+        }
         exchange.record.response_bytes = self.sent_bytes;
         exchange.settle(Charge::AsReported, self.meter.report());
         let (bytes, truncated) = self.gathered.take();

@@ -49,7 +49,11 @@ pub async fn relay(mut exchange: Exchange, plan: Plan, head: Parts, body: Incomi
             exchange.ticket = None;
             (Bytes::from(filtered), None)
         }
-        Err(refusal) => (Bytes::new(), Some(refusal)),
+        Err(refusal) => {
+            // Its beginning is not to be read in the log either.
+            exchange.capture.omit_response = true;
+            (Bytes::new(), Some(refusal))
+        }
     };
     exchange.record.stream = false;
     exchange.settle(Charge::AsReported, meter.report());

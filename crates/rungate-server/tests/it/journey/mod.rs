@@ -9,6 +9,7 @@ mod clock;
 mod crash;
 mod damage;
 mod erase;
+mod filters;
 mod governance;
 mod keys;
 mod limits;
