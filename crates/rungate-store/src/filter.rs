@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rungate_core::exchange::{ExchangeFilter, RunFilter, RunStatus, SessionFilter, StatusFilter};
 use rungate_core::id::{AgentId, RequestId, RunId, SessionId, TraceId, UserId, WorkspaceId};
 use rungate_core::operation::Kind;
-use rungate_core::ports::CatalogFilter;
+use rungate_core::ports::{CatalogFilter, Expiry};
 use rungate_core::trail::TrailFilter;
 
 use crate::record::integer;
@@ -79,6 +79,23 @@ fn status_condition(clause: &mut Clause, status: StatusFilter) -> String {
         }
         StatusFilter::Error => "e.is_error = 1".to_owned(),
     }
+}
+
+/// What `expiry` is about. Rows are called `e`; exchanges and trail entries have the columns alike.
+pub(crate) fn expiry(dialect: &'static Dialect, expiry: &Expiry) -> Clause {
+    let mut clause = Clause::new(dialect);
+    clause.compare("e.workspace", "=", expiry.workspace.uuid());
+    clause.any("e.virtual_key_id", expiry.key.iter().map(|id| id.uuid()));
+    clause.any("e.agent_id", expiry.agent.iter().map(|id| id.uuid()));
+    let keys = expiry.except_keys.iter().map(|id| id.uuid());
+    if let Some(named) = clause.one_of("e.virtual_key_id", keys) {
+        clause.and(&format!("(e.virtual_key_id IS NULL OR NOT {named})"));
+    }
+    let agents = expiry.except_agents.iter().map(|id| id.uuid());
+    if let Some(named) = clause.one_of("e.agent_id", agents) {
+        clause.and(&format!("(e.agent_id IS NULL OR NOT {named})"));
+    }
+    clause
 }
 
 /// The trail entries that `filter` means. Rows are called `t`.

@@ -1,12 +1,13 @@
 //! The log role: exchanges and the trails of runs, appended in order and searched.
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::exchange::{
     Body, Erased, ExchangeFilter, ExchangeRecord, RebuildMode, Rebuilt, RollupQuery, RollupRow, Run,
     RunFilter, Sequence, Sequenced, Session, SessionFilter, Subject,
 };
-use crate::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
+use crate::id::{AgentId, ExchangeId, RequestId, RunId, SessionId, VirtualKeyId, WorkspaceId};
 use crate::money::NanoUsd;
 use crate::page::{Page, PageRequest};
 use crate::ports::catalog::StoreError;
@@ -31,6 +32,51 @@ pub struct Row {
     pub has_request_body: bool,
     /// Whether the answer's body is kept.
     pub has_response_body: bool,
+}
+
+/// What of a day has been kept for as long as it may be: exchanges and trail entries of a workspace, those of one agent or with one
+/// key where it names one, without those that others of its kind name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expiry {
+    /// The tenant.
+    pub workspace: WorkspaceId,
+    /// Only with this key.
+    pub key: Option<VirtualKeyId>,
+    /// Only of this agent.
+    pub agent: Option<AgentId>,
+    /// Not with these keys.
+    pub except_keys: Vec<VirtualKeyId>,
+    /// Not of these agents.
+    pub except_agents: Vec<AgentId>,
+    /// How much of them goes.
+    pub what: Expiring,
+}
+
+/// How much of an exchange goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expiring {
+    /// Its bodies.
+    Bodies,
+    /// All of it.
+    Rows,
+}
+
+/// What [`Log::expire`] took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Exchanges and trail entries that are gone.
+    pub rows: u64,
+    /// Those that are left without their bodies.
+    pub bodies: u64,
+}
+
+impl Expired {
+    /// Adds what another step took.
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.bodies += other.bodies;
+    }
 }
 
 /// What retention dropped.
@@ -143,12 +189,17 @@ pub trait Log: Send + Sync {
     async fn row_days(&self) -> Result<Vec<Day>, StoreError>;
 
     /// Makes the cells of one day anew from its rows, of all workspaces, as one change that neither loses nor repeats
-    /// what is applied meanwhile. A day without rows stays as it is. Hourly cells older than they are kept are not made.
+    /// what is applied meanwhile. A day without rows, or one of which
+    /// [`Log::expire`] took some, stays as it is. Hourly cells older than they are kept are not made.
     async fn rebuild_rollups(&self, day: Day, mode: RebuildMode) -> Result<Rebuilt, StoreError>;
 
     /// Takes the bodies, previews and error texts out of every exchange of `subject`, so that neither can be read from the
     /// store any more; rows stay, with their ids, counts and costs. When it fails halfway, asking again goes on.
     async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError>;
+
+    /// Takes what `due` says out of one day. Does nothing where that day was held to the same before. Sums stay; rows of the day are
+    /// no longer what its sums can be made of. When it fails halfway, asking again goes on.
+    async fn expire(&self, day: Day, due: &[Expiry]) -> Result<Expired, StoreError>;
 
     /// Drops the day partitions of rows before `rows_before` and of bodies before `bodies_before`, whole, and the hourly
     /// cells of roll-ups before `hours_before`. Daily cells stay.

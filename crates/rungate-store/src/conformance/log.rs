@@ -52,6 +52,11 @@ macro_rules! log_suite {
             what_was_told_is_not_told_again
             runs_are_found_by_how_they_were_ended
         }
+        $crate::conformance::stamp! { log, expire, $open:
+            exactly_what_is_due_goes_and_all_else_stays
+            bodies_go_before_their_rows_and_sums_stay
+            a_day_that_is_held_to_its_terms_is_left_alone_until_they_change
+        }
         $crate::conformance::stamp! { log, rollups, $open:
             w_104_rollups_equal_the_sums_of_the_rows
             a_rebuild_of_what_is_right_changes_nothing

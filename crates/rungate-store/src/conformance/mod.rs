@@ -5,6 +5,7 @@
 //! guard lives as long as the test.
 
 pub(crate) mod catalog;
+pub(crate) mod expire;
 pub(crate) mod fixture;
 pub(crate) mod log;
 pub(crate) mod rollups;

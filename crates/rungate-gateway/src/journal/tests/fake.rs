@@ -11,7 +11,7 @@ use rungate_core::exchange::{
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
-use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
+use rungate_core::ports::{Bodies, Dropped, Expired, Expiry, Log, Row, StoreError};
 use rungate_core::time::Day;
 use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use tokio::sync::Semaphore;
@@ -194,6 +194,10 @@ impl Log for FakeLog {
 
     async fn erase(&self, _: WorkspaceId, _: &Subject) -> Result<Erased, StoreError> {
         Ok(Erased::default())
+    }
+
+    async fn expire(&self, _: Day, _: &[Expiry]) -> Result<Expired, StoreError> {
+        absent()
     }
 
     async fn retain(&self, _: Day, _: Day, _: Day) -> Result<Dropped, StoreError> {

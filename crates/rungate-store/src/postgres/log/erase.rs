@@ -49,7 +49,11 @@ pub(crate) async fn erase(
         let Some(last) = group.last() else { break };
         after = (last.created_at, last.id);
         days.extend(group.iter().map(|row| day_of(&row.record)));
-        blank(&transaction, &group).await?;
+        let places = |row: &Spoken| {
+            let day = day_of(&row.record);
+            row.bodies.into_iter().flatten().map(move |at| (day, at))
+        };
+        blank(&transaction, group.iter().flat_map(places)).await?;
         forget(&transaction, group, &mut erased).await?;
         transaction.commit().await.or_store()?;
     }
@@ -58,24 +62,26 @@ pub(crate) async fn erase(
     days.extend(of_trails);
     // The versions of rows and blocks before are dead now; this takes them out of their tables.
     for day in days {
-        if let Err(error) = vacuum(&connection, day).await {
+        // Open exchanges lie in a partition of their own; a day may have no bodies.
+        let tables = [
+            "exchange_open".to_owned(),
+            partition("exchange", day),
+            partition("body", day),
+            partition("trail", day),
+        ];
+        if let Err(error) = vacuum(&connection, &tables).await {
             tracing::warn!(%day, %error, "what was erased is left to the database's own vacuum");
         }
     }
     Ok(erased)
 }
 
-async fn vacuum(connection: &Connection, day: Day) -> Result<(), StoreError> {
+/// Takes dead versions out of tables, as far as they are there.
+pub(crate) async fn vacuum(connection: &Connection, tables: &[String]) -> Result<(), StoreError> {
     connection.batch_execute("SET statement_timeout = 0").await.or_store()?;
     let mut done = Ok(());
-    // Open exchanges lie in a partition of their own; a day may have no bodies.
-    for table in [
-        "exchange_open".to_owned(),
-        partition("exchange", day),
-        partition("body", day),
-        partition("trail", day),
-    ] {
-        let there = connection.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.or_store()?;
+    for table in tables {
+        let there = connection.query_one("SELECT to_regclass($1) IS NOT NULL", &[table]).await.or_store()?;
         if column(&there, 0)? {
             done = done.and(connection.batch_execute(&format!("VACUUM {table}")).await.or_store());
         }
@@ -118,13 +124,14 @@ fn read(row: &Row) -> Result<Spoken, StoreError> {
     })
 }
 
-/// Writes zeros over the bodies of a group.
-async fn blank(transaction: &Transaction<'_>, group: &[Spoken]) -> Result<(), StoreError> {
+/// Writes zeros over bodies.
+pub(crate) async fn blank(
+    transaction: &Transaction<'_>,
+    places: impl IntoIterator<Item = (Day, Location)>,
+) -> Result<(), StoreError> {
     let mut blocks: BTreeMap<(Day, i64), Vec<(i64, i64)>> = BTreeMap::new();
-    for row in group {
-        for at in row.bodies.iter().flatten() {
-            blocks.entry((day_of(&row.record), at.block)).or_default().push((at.offset, at.length));
-        }
+    for (day, at) in places {
+        blocks.entry((day, at.block)).or_default().push((at.offset, at.length));
     }
     for ((day, number), parts) in blocks {
         let sql = "SELECT raw_bytes, checksum, data FROM body WHERE day = $1 AND block = $2 FOR UPDATE";

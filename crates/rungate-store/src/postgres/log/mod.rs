@@ -5,6 +5,7 @@ mod cells;
 mod copy;
 mod days;
 mod erase;
+mod expire;
 mod reader;
 mod rebuild;
 mod rows;
@@ -26,7 +27,7 @@ use rungate_core::exchange::{
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 use rungate_core::page::{Page, PageRequest};
-use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
+use rungate_core::ports::{Bodies, Dropped, Expired, Expiry, Log, Row, StoreError};
 use rungate_core::time::Day;
 use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use tokio::sync::Mutex;
@@ -224,6 +225,10 @@ impl Log for PostgresLog {
 
     async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
         erase::erase(&self.writers, workspace, subject).await
+    }
+
+    async fn expire(&self, day: Day, due: &[Expiry]) -> Result<Expired, StoreError> {
+        expire::expire(&mut self.writers.get().await?, days::named(day), due).await
     }
 
     async fn retain(

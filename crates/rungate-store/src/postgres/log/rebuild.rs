@@ -48,7 +48,9 @@ pub(crate) async fn rebuild(
         .await
         .or_store()?;
     transaction.batch_execute(cells::EXCLUDE).await.or_store()?;
-    let kept = transaction.query_opt("SELECT 1 FROM day WHERE day = $1 AND rows", &[&day.days()]).await;
+    let kept = transaction
+        .query_opt("SELECT 1 FROM day WHERE day = $1 AND rows AND NOT is_thinned", &[&day.days()])
+        .await;
     if kept.or_store()?.is_none() {
         return Ok(Rebuilt::default());
     }

@@ -22,12 +22,14 @@ use crate::sql::{Value, limit, order_by, position_uuid};
 use crate::trail;
 
 /// The columns that are copied.
-pub(crate) const COLUMNS: [&str; 13] = [
+pub(crate) const COLUMNS: [&str; 15] = [
     "day",
     "at",
     "sequence",
     "id",
     "workspace",
+    "agent_id",
+    "virtual_key_id",
     "node",
     "run_id",
     "session_id",
@@ -70,6 +72,8 @@ pub(crate) fn copy(node: &str, told: &[Told]) -> CopyRows {
             Field::Big(*sequence),
             Field::Uuid(entry.id.uuid()),
             Field::Uuid(entry.workspace_id.uuid()),
+            some(entry.agent.id, |id| Field::Uuid(id.uuid())),
+            some(entry.virtual_key_id, |id| Field::Uuid(id.uuid())),
             Field::Text(node),
             Field::Indexed(entry.run_id.as_str()),
             some(entry.session_id.as_ref().map(SessionId::as_str), Field::Indexed),

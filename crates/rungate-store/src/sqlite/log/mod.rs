@@ -4,6 +4,7 @@ mod bodies;
 mod cells;
 mod days;
 mod erase;
+mod expire;
 mod older;
 mod reader;
 mod rebuild;
@@ -28,7 +29,7 @@ use rungate_core::exchange::{
 use rungate_core::id::{ExchangeId, RequestId, RunId, SessionId, WorkspaceId};
 use rungate_core::money::NanoUsd;
 use rungate_core::page::{Order, Page, PageRequest};
-use rungate_core::ports::{Bodies, Dropped, Log, Row, StoreError};
+use rungate_core::ports::{Bodies, Dropped, Expired, Expiry, Log, Row, StoreError};
 use rungate_core::time::Day;
 use rungate_core::trail::{Contents, TrailFilter, TrailRow};
 use uuid::Uuid;
@@ -43,6 +44,7 @@ pub(crate) use self::days::day_files;
 use self::reader::{Lookup, Reader};
 use self::seen::Seen;
 use self::writer::LogWriter;
+use crate::record::encode;
 
 /// Readers. A long search takes one of them.
 const READERS: usize = 3;
@@ -244,6 +246,27 @@ impl Log for SqliteLog {
     async fn erase(&self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
         let subject = subject.clone();
         self.writer.run(move |writer| writer.erase(workspace, &subject)).await
+    }
+
+    async fn expire(&self, day: Day, due: &[Expiry]) -> Result<Expired, StoreError> {
+        let retention = encode(&due)?;
+        let mut expired = Expired::default();
+        let wanted = retention.clone();
+        if self.writer.run(move |writer| writer.is_held_to(day, &wanted)).await? {
+            return Ok(expired);
+        }
+        for expiry in due {
+            loop {
+                // A group at a time, so that what is applied meanwhile does not wait for all.
+                let of_step = expiry.clone();
+                match self.writer.run(move |writer| writer.expire_step(day, &of_step)).await? {
+                    Some(step) => expired.add(step),
+                    None => break,
+                }
+            }
+        }
+        self.writer.run(move |writer| writer.held_to(day, &retention)).await?;
+        Ok(expired)
     }
 
     async fn retain(

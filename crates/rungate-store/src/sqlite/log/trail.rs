@@ -14,8 +14,7 @@ use crate::record::{decode, encode, integer};
 use crate::sql::Clause;
 use crate::trail::{self, Told};
 
-const COLUMNS: &str =
-    "sequence, id, workspace, at, run_id, session_id, kind, detail, agent_external_id, record, content";
+const COLUMNS: &str = "sequence, id, workspace, at, run_id, session_id, kind, detail, agent_id, agent_external_id, virtual_key_id, record, content";
 
 /// Writes entries. They are above what the day has applied, so none of them is there.
 pub(crate) fn write(transaction: &Transaction<'_>, told: &[Told<'_>]) -> Result<(), StoreError> {
@@ -29,7 +28,9 @@ pub(crate) fn write(transaction: &Transaction<'_>, told: &[Told<'_>]) -> Result<
         values.bind(entry.session_id.as_ref().map(SessionId::as_str))?;
         values.bind(entry.kind().as_str())?;
         values.bind(entry.detail())?;
+        values.bind(entry.agent.id.map(|id| blob(id.uuid())))?;
         values.bind(entry.agent.external_id.as_str())?;
+        values.bind(entry.virtual_key_id.map(|id| blob(id.uuid())))?;
         values.bind(&**told.json)?;
         values.bind(told.content.as_deref())
     });

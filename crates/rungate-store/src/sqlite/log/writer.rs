@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rungate_core::exchange::{Entry, Erased, RebuildMode, Rebuilt, Sequence, Sequenced, Subject};
 use rungate_core::id::WorkspaceId;
 use rungate_core::page::Order;
-use rungate_core::ports::{Dropped, StoreError};
+use rungate_core::ports::{Dropped, Expired, Expiry, StoreError};
 use rungate_core::time::Day;
 use rusqlite::Connection;
 
@@ -22,7 +22,7 @@ use super::rebuild::{self, Scope};
 use super::replay::{self, Replay};
 use super::rows::{self, DayWriter};
 use super::seen::Seen;
-use super::{cells, erase, older, views};
+use super::{cells, erase, expire, older, views};
 use crate::record::{partition, partition_of_entry};
 
 /// Days kept open to write: today, yesterday around midnight, and one more for late closings.
@@ -214,18 +214,48 @@ impl LogWriter {
     pub fn erase(&mut self, workspace: WorkspaceId, subject: &Subject) -> Result<Erased, StoreError> {
         let mut erased = Erased::default();
         for day in self.days.listed(None, None, Order::Asc) {
-            let mut writer = match self.open.take(day) {
-                Some(writer) => writer,
-                None => DayWriter::open(&self.days, day)?,
-            };
-            let of_day = erase::day(writer.connection_mut(), &self.days.bodies(day), workspace, subject)
-                .map_err(|error| file::name(&self.days.rows(day), error))?;
-            erased.add(of_day);
-            self.open.put(day, writer);
+            let segment = self.days.bodies(day);
+            erased.add(self.on_day(day, |rows| erase::day(rows, &segment, workspace, subject))?);
         }
         erase::pending(&mut self.views, workspace, subject)?;
         file::checkpoint(&self.views);
         Ok(erased)
+    }
+
+    /// Whether a day is held to `retention` already, or is not there.
+    pub fn is_held_to(&self, day: Day, retention: &str) -> Result<bool, StoreError> {
+        let Some((_, rows)) = self.days.open_reader(day)? else { return Ok(true) };
+        Ok(expire::retention(&rows)?.as_deref() == Some(retention))
+    }
+
+    /// Takes one group of what `expiry` says out of a day; nothing when there is none left.
+    pub fn expire_step(&mut self, day: Day, expiry: &Expiry) -> Result<Option<Expired>, StoreError> {
+        let segment = self.days.bodies(day);
+        self.on_day(day, |rows| expire::step(rows, &segment, expiry))
+    }
+
+    /// Notes what a day is held to; the pages of what is gone leave the write-ahead log.
+    pub fn held_to(&mut self, day: Day, retention: &str) -> Result<(), StoreError> {
+        self.on_day(day, |rows| {
+            expire::set_retention(rows, retention)?;
+            file::checkpoint(rows);
+            Ok(())
+        })
+    }
+
+    fn on_day<T>(
+        &mut self,
+        day: Day,
+        change: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = match self.open.take(day) {
+            Some(writer) => writer,
+            None => DayWriter::open(&self.days, day)?,
+        };
+        let changed =
+            change(writer.connection_mut()).map_err(|error| file::name(&self.days.rows(day), error))?;
+        self.open.put(day, writer);
+        Ok(changed)
     }
 
     /// Drops days; see [`rungate_core::ports::Log::retain`].
@@ -279,6 +309,9 @@ impl LogWriter {
             )));
         }
         let Some((_, rows)) = self.days.open_reader(day)? else { return Ok(Rebuilt::default()) };
+        if expire::is_thinned(&rows)? {
+            return Ok(Rebuilt::default());
+        }
         let applied = Sequence(self.applied.load(Ordering::Acquire));
         rebuild::rebuild(&mut self.views, &rows, applied, day, mode, only)
     }

@@ -5,6 +5,8 @@ CREATE TABLE trail (
     sequence          bigint NOT NULL,
     id                uuid NOT NULL,
     workspace         uuid NOT NULL,
+    agent_id          uuid,
+    virtual_key_id    uuid,
     node              text COLLATE "C" NOT NULL,
     run_id            text COLLATE "C" NOT NULL,
     session_id        text COLLATE "C",
@@ -22,3 +24,7 @@ CREATE INDEX trail_by_check ON trail (workspace, at, id) WHERE kind = 'check';
 
 -- How a run was ended; NULL while nobody has.
 ALTER TABLE run ADD COLUMN ended text COLLATE "C";
+
+-- What retention was applied to a day last, as text; and whether rows are missing since.
+ALTER TABLE day ADD COLUMN retention text;
+ALTER TABLE day ADD COLUMN is_thinned boolean NOT NULL DEFAULT false;
