@@ -42,4 +42,4 @@ pub use replay::{Change, replay};
 pub use resource::{Policy, PolicyVersion, Target, TargetError};
 pub use routing::{Balance, Downgrade, Fallback, Retries, Retryable, Routing};
 pub use rule_types::{Guard, Rule, RuleType, check, rule_types};
-pub use set::{Applicable, BadPolicy, Bound, Filtered, PolicySet};
+pub use set::{Applicable, BadPolicy, Bound, Filtered, Loggings, PolicySet};

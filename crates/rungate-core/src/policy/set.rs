@@ -101,6 +101,21 @@ impl PolicySet {
         })
     }
 
+    /// The `logging` policy in force for each target that has one: first of the workspace, then of agents, then of keys.
+    pub fn loggings(&self) -> Loggings<'_> {
+        fn first(list: &[Bound]) -> Option<&Logging> {
+            let mut enforced = list.iter().filter(|policy| policy.mode == Mode::Enforce);
+            enforced.find_map(
+                |policy| if let Rule::Logging(logging) = &policy.rule { Some(logging) } else { None },
+            )
+        }
+        Loggings {
+            workspace: first(&self.workspace),
+            agents: self.agents.iter().filter_map(|(id, list)| Some((*id, first(list)?))).collect(),
+            keys: self.keys.iter().filter_map(|(id, list)| Some((*id, first(list)?))).collect(),
+        }
+    }
+
     /// The policies for requests of `agent` with `key`. Allocates nothing.
     pub fn for_request(&self, agent: Option<AgentId>, key: Option<VirtualKeyId>) -> Applicable<'_> {
         Applicable {
@@ -109,6 +124,17 @@ impl PolicySet {
             workspace: &self.workspace,
         }
     }
+}
+
+/// What is logged, by target; see [`PolicySet::loggings`]. A key's counts before its agent's, and that before the workspace's.
+#[derive(Debug, Default)]
+pub struct Loggings<'a> {
+    /// Of everything that no other is for.
+    pub workspace: Option<&'a Logging>,
+    /// Of agents.
+    pub agents: Vec<(AgentId, &'a Logging)>,
+    /// Of keys.
+    pub keys: Vec<(VirtualKeyId, &'a Logging)>,
 }
 
 /// The policies that apply to a request.

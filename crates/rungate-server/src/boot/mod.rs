@@ -35,7 +35,7 @@ use crate::http::health::Health;
 use crate::http::listener::ConnectionLimits;
 use crate::http::operations::MetricsAccess;
 use crate::http::tls;
-use crate::jobs::retention::RetentionDefaults;
+use crate::jobs::retention::Term;
 use crate::planes::{self, PipelineSettings};
 use crate::services::Services;
 use crate::telemetry::metrics::Telemetry;
@@ -55,7 +55,7 @@ pub struct Booted {
     /// How the data plane treats providers and bodies.
     pub pipeline: PipelineSettings,
     /// How long things are kept.
-    pub retention: RetentionDefaults,
+    pub retention: Term,
     /// What budgets say while requests are served.
     pub budget_events: mpsc::Receiver<Event>,
     /// The owner token, when this start made it: to be shown once.
@@ -141,7 +141,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
         health: Arc::new(Health::of(stores.kind())),
         edge,
         pipeline: PipelineSettings::of(&config.upstream, &config.limits),
-        retention: RetentionDefaults::of(&config.retention),
+        retention: Term::of(&config.retention),
         budget_events,
         fresh_owner_token,
         stores,

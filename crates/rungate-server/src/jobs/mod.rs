@@ -1,6 +1,5 @@
 //! What runs beside the requests. Each job is one file, and one line in [`crate::serve`].
 
-mod believed;
 pub mod budgets;
 pub mod drain;
 pub mod refresh;

@@ -14,8 +14,6 @@ use crate::services::Services;
 
 /// Types that are documented and decide nothing yet.
 const LATER_TYPES: [&str; 1] = ["action"];
-/// The same of fields of `logging`.
-const LATER_LOGGING: [&str; 2] = ["retentionDays", "bodyRetentionDays"];
 
 /// Whose requests a policy is for.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -68,12 +66,6 @@ async fn is_there<R: rungate_core::agent::Resource>(
 pub fn check(services: &Services, policy: &Policy, config: Config) -> Result<(), ApiError> {
     if LATER_TYPES.contains(&policy.rule_type.as_str()) {
         return Err(ApiError::not_supported_yet("type"));
-    }
-    let is_sent = |field: &str| policy.config.get(field).is_some_and(|value| !value.is_null());
-    if policy.rule_type == "logging"
-        && let Some(field) = LATER_LOGGING.into_iter().find(|field| is_sent(field))
-    {
-        return Err(ApiError::not_supported_yet(&format!("config.{field}")));
     }
     let knows_model = |name: &str| config == Config::Stored || knows_model(services, policy, name);
     policy.check(&knows_model).map_err(|error| ApiError::field(error.path, "policy", error.reason))?;

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rungate_core::exchange::{CostStatus, Entry};
+use http::Request;
+use rungate_core::agent::Scope;
+use rungate_core::exchange::{CostStatus, Entry, ExchangeRecord};
 use rungate_core::money::NanoUsd;
 use rungate_gateway::journal::drain;
 use rungate_server::api;
+use rungate_server::jobs::retention;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::made::{exchange, opened, request_id, run_id};
-use crate::world::{World, body, closed};
+use super::made::{OTHER_KEY, exchange, opened, request_id, run_id};
+use crate::world::{AGENT, OURS, World, body, closed, token};
 
 /// The fields of WIRE.md 6.7.
 const FIELDS: &str = "id requestId runId sessionId sessionPath sessionName traceId otelTraceId userId agentId \
@@ -222,5 +225,60 @@ fn w_108_the_api_description_has_the_views() {
     let schemas = described["components"]["schemas"].as_object().unwrap();
     for name in ["Request", "Run", "Session", "Step", "RequestLogRow"] {
         assert!(schemas.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_logging_policy_keeps_for_less_time_goes_before_its_day_does() {
+    let world = World::new().await;
+
+    let day = 24 * 60;
+    let whole = |record: &ExchangeRecord| Entry::Closed {
+        record: Arc::new(record.clone()),
+        request: Some(body(b"{}")),
+        response: Some(body(b"{}")),
+    };
+    // Of an agent that keeps for three days and bodies for one; and of nobody that says anything.
+    let records: Vec<ExchangeRecord> = [(1, 6), (2, 2), (3, 0), (4, 6), (5, 2)]
+        .into_iter()
+        .map(|(number, days)| {
+            let mut record = exchange(number, days * day);
+            if number > 3 {
+                record.agent.id = None;
+                record.virtual_key_id = OTHER_KEY;
+            }
+            record
+        })
+        .collect();
+    world.apply(records.iter().map(whole)).await;
+    let policy = json!({
+        "name": "forget soon", "type": "logging", "target": { "type": "agent", "id": AGENT.to_string() },
+        "config": { "retentionDays": 3, "bodyRetentionDays": 1 },
+    });
+    let request = Request::post("/api/v1/policies")
+        .header("authorization", format!("Bearer {}", token(OURS, Scope::Admin)))
+        .header("content-type", "application/json");
+    world.send(request.body(policy.to_string().into()).unwrap()).await.created();
+    world.services.directories.refresh(&*world.services.catalog).await.unwrap();
+
+    let stop = CancellationToken::new();
+    let term = retention::Term { row_days: 90, body_days: 30 };
+    let job = tokio::spawn(retention::run(Arc::clone(&world.services), term, stop.clone()));
+    let path = |record: &ExchangeRecord| format!("/api/v1/requests/{}", record.id);
+    for _ in 0..200 {
+        if world.get(&path(&records[0])).await.status == 404 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.cancel();
+    job.await.unwrap();
+    world.get(&path(&records[0])).await.refused(40401);
+    for (record, has_bodies) in records[1..].iter().zip([false, true, true, true]) {
+        let row = world.get(&path(record)).await;
+        let expected = json!({ "request": has_bodies, "response": has_bodies });
+        assert_eq!(row.data()["bodies"], expected, "{}", record.created_at);
+        let bodies = world.get(&format!("{}/bodies", path(record))).await;
+        assert_eq!(bodies.data()["request"].is_null(), !has_bodies);
     }
 }

@@ -123,7 +123,7 @@ async fn what_is_wrong_with_a_backup_of_a_database_is_said_and_leaves_nothing_be
     refused(with(restore(&tree, &target), &copy), "document.copy is damaged").await;
     fs::write(&file, &sound).unwrap();
     let text = fs::read_to_string(tree.join("manifest.json")).unwrap();
-    let newer = text.replacen("\"log\",\n        2", "\"log\",\n        99", 1);
+    let newer = text.replacen("\"log\",\n        3", "\"log\",\n        99", 1);
     assert_ne!(newer, text);
     fs::write(tree.join("manifest.json"), newer).unwrap();
     refused(with(restore(&tree, &target), &copy), "newer than this version of Rungate knows").await;

@@ -35,7 +35,10 @@ async fn what_a_user_said_is_in_no_file_any_more() {
 
     let erased = owner.post("/api/v1/erasures", &json!({ "userId": "anna" })).await;
     assert_eq!(erased.status, 200, "{}", erased.text());
-    assert_eq!(erased.data(), json!({ "requests": 5, "bodies": 10, "previews": 10, "openRequests": 0 }));
+    assert_eq!(
+        erased.data(),
+        json!({ "requests": 5, "bodies": 10, "previews": 10, "openRequests": 0, "trailEntries": 0 })
+    );
     for id in &ids {
         let row = stage.row(id).await;
         assert_eq!(row["costNanoUsd"], before["costNanoUsd"]);

@@ -64,10 +64,11 @@ pub(crate) fn step(
     };
     transaction.commit().or_store()?;
     let count = (seqs.len() + told) as u64;
-    Ok((count > 0).then(|| match expiry.what {
-        Expiring::Bodies => Expired { rows: 0, bodies: count },
-        Expiring::Rows => Expired { rows: count, bodies: 0 },
-    }))
+    Ok(match (count, expiry.what) {
+        (0, _) => None,
+        (_, Expiring::Bodies) => Some(Expired { rows: 0, bodies: count }),
+        (_, Expiring::Rows) => Some(Expired { rows: count, bodies: 0 }),
+    })
 }
 
 /// An exchange, with block, offset and length of each body.
