@@ -30,7 +30,7 @@ use crate::memory::MemoryPool;
 use crate::refusal::Refusal;
 use crate::registrar::{NewAgent, Registrar};
 use crate::route::{Call, Route};
-use crate::runs::Runs;
+use crate::runs::{Run, Runs};
 use crate::stage::attempts::{Attempts, Routed, Way};
 use crate::stage::dispatch::{Outgoing, Retries};
 use crate::stage::parse::Parsed;
@@ -175,6 +175,9 @@ impl Pipeline {
             if exchange.cache_wish.asks() {
                 exchange.warn("cache_disabled");
             }
+            let asked = Asking { admitted: &admitted, key, parsed: &parsed, candidate: &candidate, parts };
+            let free = Most { cost: Some(NanoUsd::ZERO), tokens: 0 };
+            Box::pin(self.held(&asked, exchange, free)).await?;
             reserve::Permit::free(&admitted)
         } else {
             let asked = Asking { admitted: &admitted, key, parsed: &parsed, candidate: &candidate, parts };
@@ -224,13 +227,11 @@ impl Pipeline {
         let bound = is_bounded
             .then(|| reserve::bound(&self.keeper.prices, exchange, key, parsed, candidate, outgoing));
         let known = bound.as_ref().and_then(|bound| bound.as_ref().ok());
-        let run = govern::history(exchange, policies, &self.runs, parsed).await?;
-        let caps = govern::judge(exchange, policies, run.as_ref(), parsed, candidate, known)?;
-        let tokens = known.map_or(parsed.body.len() as u64, reserve::Bound::tokens);
-        if policies.rate_limits().next().is_some() || key.has_limits() {
-            self.limiter.counted().await;
-            govern::rate(exchange, policies, key, &self.limiter, tokens)?;
-        }
+        let most = Most {
+            cost: known.map(reserve::Bound::cost),
+            tokens: known.map_or(parsed.body.len() as u64, reserve::Bound::tokens),
+        };
+        let (run, caps) = self.held(&asking, exchange, most).await?;
         let found = cache::look(&self.cache, exchange, policies, parsed, candidate, outgoing, caps);
         if let Some(found) = found {
             return Ok(Governed::Kept(found));
@@ -246,6 +247,24 @@ impl Pipeline {
         let asked = reserve::Asked { key, candidate, bound, caps, another };
         let permit = reserve::reserve(admitted, &self.keeper.ledger, exchange, asked, outgoing).await?;
         Ok(Governed::Permitted(permit))
+    }
+
+    /// Holds a request to its policies and rate limits, whatever it costs. What its run had done, and what it is held to.
+    async fn held(
+        &self,
+        asking: &Asking<'_>,
+        exchange: &mut Exchange,
+        most: Most,
+    ) -> Result<(Option<Run>, govern::Caps), Refusal> {
+        let Asking { key, parsed, candidate, .. } = *asking;
+        let policies = govern::applicable(exchange, key)?;
+        let run = govern::history(exchange, policies, &self.runs, parsed).await?;
+        let caps = govern::judge(exchange, policies, run.as_ref(), parsed, candidate, most.cost)?;
+        if policies.rate_limits().next().is_some() || key.has_limits() {
+            self.limiter.counted().await;
+            govern::rate(exchange, policies, key, &self.limiter, most.tokens)?;
+        }
+        Ok((run, caps))
     }
 
     /// Everything after the opening.
@@ -383,6 +402,14 @@ struct Prepared {
     outgoing: Outgoing,
     routed: Option<Box<Routed>>,
     room: crate::memory::Room,
+}
+
+/// The most that a request can take.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    /// Of money; `None` where nobody knows.
+    cost: Option<NanoUsd>,
+    tokens: u64,
 }
 
 /// Who asks for what.

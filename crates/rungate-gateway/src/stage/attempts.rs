@@ -215,7 +215,8 @@ impl Attempts<'_> {
         let policies = govern::applicable(exchange, self.key).map_err(said)?;
         let known = bound.as_ref().and_then(|bound| bound.as_ref().ok());
         let run = routed.run.as_ref();
-        let caps = govern::judge(exchange, policies, run, self.parsed, candidate, known).map_err(said)?;
+        let cost = known.map(Bound::cost);
+        let caps = govern::judge(exchange, policies, run, self.parsed, candidate, cost).map_err(said)?;
         let mut outgoing =
             dispatch::prepare(exchange, self.parsed, candidate, None, self.headers, self.query)
                 .map_err(said)?;

@@ -17,7 +17,6 @@ use crate::refusal::Refusal;
 use crate::routing::Candidate;
 use crate::runs::{Run, Runs};
 use crate::stage::parse::Parsed;
-use crate::stage::reserve::Bound;
 
 /// To what a request is held by policies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,17 +50,24 @@ pub fn filter(
     policies: Applicable<'_>,
     parsed: &Parsed,
 ) -> Result<Option<Vec<u8>>, Refusal> {
-    if !policies.filters(false) || parsed.scan.multipart {
+    if !policies.filters(false) {
         return Ok(None);
     }
-    // A body that was scanned is text.
-    let Ok(body) = std::str::from_utf8(&parsed.body) else { return Ok(None) };
-    let filtered = policies.filter_request(body, true);
-    if let (Some(_), Some(masked)) = (&filtered.denial, &filtered.body) {
+    // Of a form only the words are looked at: pictures and sound are not.
+    let is_form = parsed.scan.multipart;
+    let looked_at =
+        if is_form { parsed.scan.words_span.clone().unwrap_or(0..0) } else { 0..parsed.body.len() };
+    let (before, rest) = parsed.body.split_at(looked_at.start);
+    let (text, after) = rest.split_at(looked_at.len());
+    let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
+    let mut filtered = policies.filter_request(text, !is_form);
+    let masked = filtered.body.take().map(|masked| [before, masked.as_bytes(), after].concat());
+    if let (Some(_), Some(masked)) = (&filtered.denial, &masked) {
         // What one filter refuses, another may have masked: the log keeps no more than it may.
-        exchange.keep_request(&Bytes::copy_from_slice(masked.as_bytes()));
+        exchange.keep_request(&Bytes::copy_from_slice(masked));
     }
-    outcome(exchange, filtered)
+    outcome(exchange, filtered)?;
+    Ok(masked)
 }
 
 /// Holds a whole answer against the content filters. The answer as the client gets it, when that is another.
@@ -126,14 +132,14 @@ pub async fn history(
     })
 }
 
-/// Asks every rule that needs nothing but facts.
+/// Asks every rule that needs nothing but facts; the request costs at most `cost`, where somebody knows.
 pub fn judge(
     exchange: &mut Exchange,
     policies: Applicable<'_>,
     run: Option<&Run>,
     parsed: &Parsed,
     candidate: &Candidate,
-    bound: Option<&Bound>,
+    cost: Option<NanoUsd>,
 ) -> Result<Caps, Refusal> {
     if policies.is_empty() {
         return Ok(Caps::default());
@@ -150,7 +156,7 @@ pub fn judge(
         body_bytes: parsed.body.len() as u64,
         input_tokens: (parsed.body.len() as u64).div_ceil(4),
         output_tokens: Demand::read(parsed.operation, &parsed.scan, &parsed.body).output_limit(),
-        cost: bound.map(Bound::cost),
+        cost,
         tools: &tools,
         has_agent_id: record.agent.id.is_some()
             || record.agent.trust != rungate_core::activity::Trust::SystemDerived,

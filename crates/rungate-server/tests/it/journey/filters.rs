@@ -180,3 +180,25 @@ async fn kept_answers_are_looked_at_again_whole_and_streamed() {
         assert_eq!((&row["previewOut"], &row["bodies"]["response"]), (&json!(""), &json!(false)), "{row}");
     }
 }
+
+#[tokio::test]
+async fn the_words_of_a_form_are_masked_and_its_file_stays() {
+    let stage = Stage::set().await;
+    let policy = json!({
+        "name": "mask", "type": "content_filter", "config": { "detectors": ["email"], "action": "redact" },
+    });
+    assert_eq!(stage.server.owner().post("/api/v1/policies", &policy).await.status, 201);
+    let form = "--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\ngpt-image-1\r\n\
+                --b\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\nmail zoe@example.com now\r\n\
+                --b\r\ncontent-disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nPNG a@b.io\r\n--b--\r\n";
+    let client = stage.tenant.client().with("content-type", "multipart/form-data; boundary=b");
+    let answer = client.send(Method::POST, "/v1/images/edits", form).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let id = answer.header("alephant-id").unwrap();
+    let bodies = stage.server.owner().get(&format!("/api/v1/requests/{id}/bodies")).await.data();
+    let kept = bodies["request"].as_str().unwrap();
+    assert!(
+        kept.contains("\r\n\r\nmail [redacted] now\r\n--b") && kept.contains("PNG a@b.io\r\n--b--"),
+        "{kept}"
+    );
+}

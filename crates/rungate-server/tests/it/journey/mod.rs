@@ -6,6 +6,7 @@ mod backup;
 mod backup_database;
 mod caching;
 mod clock;
+mod controls;
 mod crash;
 mod damage;
 mod erase;
