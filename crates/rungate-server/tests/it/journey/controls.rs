@@ -16,12 +16,17 @@ const BOUNDARY: &str = "multipart/form-data; boundary=b";
 /// A model that the simulated provider serves and that no catalogue has a price of.
 const UNPRICED: &str = "nobody-has-priced-this";
 
+const COSTS_NOTHING: &str = "costs nothing";
+
+/// A body around the name of a model.
+type Around = fn(&str) -> String;
+
 /// A route, and a request of it that nothing but the control in question stops.
 struct Row {
     method: Method,
     path: &'static str,
     /// The model and how the rest of the body goes on; none where the route takes no body.
-    body: Option<(&'static str, fn(&str) -> String)>,
+    body: Option<(&'static str, Around)>,
     is_multipart: bool,
 }
 
@@ -60,7 +65,7 @@ fn rows() -> Vec<Row> {
                      content-type: image/png\r\n\r\nPNG\r\n";
         format!("{}{}{file}{image}--b--\r\n", part("model", model), part("prompt", "mail zoe@example.com"))
     }
-    let post = |path, model, body: fn(&str) -> String| Row {
+    let post = |path, model, body: Around| Row {
         method: Method::POST,
         path,
         body: Some((model, body)),
@@ -261,10 +266,9 @@ fn expected(control: &Control, row: &Row) -> Cell {
     let is_stored = row.path.contains("{id}");
     let is_free = is_stored || row.path.ends_with("count_tokens");
     match (control.name, row.path) {
-        ("request_limits", _) if row.body.is_none() => Cell::Nothing("no body"),
-        ("content_filter", _) if row.body.is_none() => Cell::Nothing("no body"),
-        ("hard budget" | "no price", _) if is_free => Cell::Nothing("costs nothing"),
-        ("hard budget", "/v1/moderations") => Cell::Nothing("costs nothing"),
+        ("request_limits" | "content_filter", _) if row.body.is_none() => Cell::Nothing("no body"),
+        ("hard budget" | "no price", _) if is_free => Cell::Nothing(COSTS_NOTHING),
+        ("hard budget", "/v1/moderations") => Cell::Nothing(COSTS_NOTHING),
         ("hard budget", "/v1/images/generations" | "/v1/images/variations") => {
             Cell::Refused("unpriced_model")
         }
@@ -343,8 +347,8 @@ async fn w_050_w_052_no_route_goes_around_a_control() {
             stage.asker(control.name, &stage.tenant.openai).await,
             stage.asker(control.name, &stage.tenant.anthropic).await,
         ];
-        let asked = json!({ "model": "gpt-4o-mini", "input": "x" });
-        let kept = askers[0].client.post("/v1/responses", &asked).await.json();
+        let body = json!({ "model": "gpt-4o-mini", "input": "x" });
+        let kept = askers[0].client.post("/v1/responses", &body).await.json();
         let undo = stage.set_up(&control, &askers).await;
         let model = if let Set::Budget(_, model) = control.set { model } else { None };
         for row in rows() {
