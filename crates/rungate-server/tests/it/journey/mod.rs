@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod odd;
 mod outage;
+mod race;
 mod refusals;
 mod routing;
 mod secrets;

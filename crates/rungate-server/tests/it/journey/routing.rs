@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -12,9 +11,9 @@ use serde_json::{Value, json};
 use super::{Stage, chat, direct, streamed};
 
 /// A stage with a second provider behind a provider key of its own.
-struct Fork {
-    stage: Stage,
-    second: Sim,
+pub(super) struct Fork {
+    pub stage: Stage,
+    pub second: Sim,
     second_key: String,
 }
 
@@ -23,7 +22,7 @@ impl Fork {
         Self::set_with(ServerOptions::default()).await
     }
 
-    async fn set_with(options: ServerOptions) -> Self {
+    pub async fn set_with(options: ServerOptions) -> Self {
         let stage = Stage::set_with(options).await;
         let second = Sim::start().await;
         let body = json!({
@@ -40,7 +39,7 @@ impl Fork {
     }
 
     /// To the second provider key when the first fails.
-    async fn falls_back(&self, more: &Value) {
+    pub async fn falls_back(&self, more: &Value) {
         let mut config =
             json!({ "fallbacks": [{ "model": "gpt-4o-mini", "providerKeyId": self.second_key }] });
         for (name, value) in more.as_object().unwrap() {
@@ -299,55 +298,6 @@ async fn w_105_what_leads_nowhere_or_in_a_circle_is_refused_with_its_place() {
         assert_eq!(answer.status, 400, "{config}: {}", answer.text());
         assert_eq!(answer.json()["error"]["field"], field, "{config}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn w_050_a_budget_holds_while_requests_fall_back_time_out_and_leave() {
-    let fork = Arc::new(Fork::set().await);
-    fork.falls_back(&json!({ "timeoutMs": 200 })).await;
-    let body = json!({
-        "scope": { "type": "workspace", "id": null }, "limitNanoUsd": "3000000", "window": "total", "action": "block_requests",
-    });
-    let budget = fork.stage.server.owner().post("/api/v1/budgets", &body).await.data();
-    let answered = Arc::new(AtomicU64::new(0));
-    let mut clients = tokio::task::JoinSet::new();
-    for number in 0..60_u64 {
-        let (fork, answered) = (Arc::clone(&fork), Arc::clone(&answered));
-        clients.spawn(async move {
-            for turn in 0..8 {
-                let mut body =
-                    if (number + turn) % 2 == 0 { chat("gpt-4o-mini") } else { streamed("gpt-4o-mini") };
-                body["max_tokens"] = json!(20 + (number * 7 + turn) % 90);
-                let client = fork.stage.tenant.client();
-                let sending = client.send(Method::POST, "/v1/chat/completions", body.to_string());
-                // Some leave in the middle.
-                let patience = Duration::from_millis(if number % 5 == 0 { 120 } else { 20_000 });
-                if let Ok(answer) = tokio::time::timeout(patience, sending).await {
-                    answered.fetch_add(u64::from(answer.status == 200), Ordering::Relaxed);
-                }
-            }
-        });
-    }
-    for directives in ["error=500", "hang", "latency=30", "error=429", "hang", ""] {
-        fork.stage.direct(directives).await;
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-    while clients.join_next().await.is_some() {}
-    assert!(answered.load(Ordering::Relaxed) > 5);
-    let path = format!("/api/v1/budgets/{}", budget["id"].as_str().unwrap());
-    let nanos = |budget: &Value, name: &str| budget[name].as_str().unwrap().parse::<i64>().unwrap();
-    let mut now = fork.stage.server.owner().get(&path).await.data();
-    for _ in 0..200 {
-        if nanos(&now, "reservedNanoUsd") == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-        now = fork.stage.server.owner().get(&path).await.data();
-    }
-    let spent = nanos(&now, "spentNanoUsd");
-    assert!(spent <= 3_000_000, "{spent} of 3000000 nano-dollars");
-    assert_eq!(nanos(&now, "reservedNanoUsd"), 0);
-    assert_eq!(fork.stage.charged().await, spent, "rows and budget say the same");
 }
 
 #[tokio::test]
