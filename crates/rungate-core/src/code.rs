@@ -110,6 +110,24 @@ codes! {
     UrlNotAllowed = "url_not_allowed", 400, InvalidRequest, false;
     /// A field whose effect this version does not have: refused rather than stored and not enforced.
     NotSupportedYet = "not_supported_yet", 400, InvalidRequest, false;
+    /// An agent id that is neither a UUID nor an external id.
+    InvalidAgentId = "invalid_agent_id", 400, InvalidRequest, false;
+    /// A field that the run API requires is not there.
+    MissingField = "missing_field", 400, InvalidRequest, false;
+    /// A field of the run API is of the wrong type or breaks its rule.
+    InvalidField = "invalid_field", 400, InvalidRequest, false;
+    /// A time of the run API that cannot be read.
+    InvalidTimestamp = "invalid_timestamp", 400, InvalidRequest, false;
+    /// An event of a type that there is not.
+    InvalidEventType = "invalid_event_type", 400, InvalidRequest, false;
+    /// The content of an event or check cannot be taken.
+    InvalidContent = "invalid_content", 400, InvalidRequest, false;
+    /// The schema of an event or check cannot be read.
+    InvalidSchema = "invalid_schema", 400, InvalidRequest, false;
+    /// The content does not fit its schema, in strict mode.
+    SchemaMismatch = "schema_mismatch", 400, InvalidRequest, false;
+    /// A batch of more than 100 events.
+    BatchTooLarge = "batch_too_large", 400, InvalidRequest, false;
     /// No credential, or one that does not work, on the data plane.
     InvalidApiKey = "invalid_api_key", 401, InvalidRequest, false;
     /// No credential, or one that does not work, on the control plane.
@@ -140,6 +158,8 @@ codes! {
     VirtualKeyNotAllowed = "virtual_key_not_allowed", 403, Permission, false;
     /// `X-Workspace-Id` names another workspace than the credential's.
     WorkspaceMismatch = "workspace_mismatch", 403, Permission, false;
+    /// The token's scope is too small, for the run API.
+    InsufficientPermissions = "insufficient_permissions", 403, Permission, false;
     /// The token's scope is too small.
     InsufficientScope = "insufficient_scope", 403, Permission, false;
     /// No such route.
@@ -150,6 +170,10 @@ codes! {
     NotFound = "not_found", 404, InvalidRequest, false;
     /// No request with this id.
     RequestNotFound = "request_not_found", 404, InvalidRequest, false;
+    /// No run was registered with this trace id.
+    TraceNotFound = "trace_not_found", 404, InvalidRequest, false;
+    /// No check has this id.
+    CheckNotFound = "check_not_found", 404, InvalidRequest, false;
     /// The route exists, the method does not.
     MethodNotAllowed = "method_not_allowed", 405, InvalidRequest, false;
     /// The client was too slow sending its request.
@@ -164,6 +188,16 @@ codes! {
     InUse = "in_use", 409, InvalidRequest, false;
     /// The webhook is disabled, so that nothing can be sent to it.
     WebhookDisabled = "webhook_disabled", 409, InvalidRequest, false;
+    /// An event id came again with another event.
+    EventIdConflict = "event_id_conflict", 409, InvalidRequest, false;
+    /// The run was ended, and nothing is checked in it any more.
+    RunEnded = "run_ended", 409, InvalidRequest, false;
+    /// The run was ended in another way before.
+    RunAlreadyEnded = "run_already_ended", 409, InvalidRequest, false;
+    /// The approval was used before.
+    ApprovalUsed = "approval_used", 409, InvalidRequest, false;
+    /// The approval is for another action.
+    ApprovalMismatch = "approval_mismatch", 409, InvalidRequest, false;
     /// The body is larger than the route allows.
     PayloadTooLarge = "payload_too_large", 413, InvalidRequest, false;
     /// The content type is not one the route reads.
@@ -208,6 +242,8 @@ codes! {
     Overloaded = "overloaded", 503, Server, true;
     /// The store is away.
     Unavailable = "unavailable", 503, Server, true;
+    /// No verdict is possible now; the action must not be taken.
+    CheckUnavailable = "check_unavailable", 503, Server, true;
     /// The provider took too long.
     UpstreamTimeout = "upstream_timeout", 504, Server, true;
     /// The client left before its answer was complete. In the log only.

@@ -28,5 +28,6 @@ pub mod routing;
 pub mod runs;
 pub mod stage;
 mod stored;
+pub mod trail;
 pub mod upstream;
 pub mod webhook;

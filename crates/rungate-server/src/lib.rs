@@ -14,3 +14,4 @@ pub mod services;
 pub mod shutdown;
 pub mod telemetry;
 pub mod token;
+pub mod v1;

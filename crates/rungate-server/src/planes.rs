@@ -25,6 +25,7 @@ use crate::api;
 use crate::config::{Limits, Upstream};
 use crate::http::edge::DataPlane;
 use crate::services::Services;
+use crate::v1;
 
 /// Memory for the counts of rate limits: some hundred thousand of them.
 const LIMITER_BYTES: usize = 64 << 20;
@@ -96,14 +97,14 @@ pub fn assemble(
         limiter: Limiter::new(LIMITER_BYTES),
         cache: Arc::clone(&services.cache),
         runs: Runs::new(Arc::clone(&services.log), Arc::clone(&services.journal)),
-        registrar,
+        registrar: registrar.clone(),
         health: rungate_gateway::health::Health::default(),
         retries: settings.retries,
         max_stored_body_bytes: settings.max_stored_body_bytes,
     };
     Planes {
         data,
-        control: api::router(Arc::clone(services)),
+        control: api::router(Arc::clone(services)).merge(v1::router(Arc::clone(services), registrar)),
         openapi: Bytes::from(api::openapi::document().to_string()),
     }
 }

@@ -11,6 +11,7 @@ use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::Journal;
 use rungate_gateway::prices::Prices;
+use rungate_gateway::trail::Trails;
 use rungate_gateway::upstream::Client;
 use rungate_gateway::webhook::{Outbox, Sender};
 
@@ -24,6 +25,8 @@ pub struct Services {
     pub directories: Arc<Directories>,
     /// Holds requests to their budgets.
     pub ledger: Arc<Ledger>,
+    /// What is told of registered runs.
+    pub trails: Arc<Trails>,
     /// What the log has not taken over yet.
     pub journal: Arc<Journal>,
     /// Answers that are kept for equal requests.

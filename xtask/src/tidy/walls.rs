@@ -30,7 +30,7 @@ const CLIENT_CRATES: [&str; 4] = ["rungate-bench", "rungate-gateway", "rungate-s
 const COMMAND_LINE_CLIENT: (&str, &str) = ("rungate-server", "src/cli/client/");
 
 /// Crates that do no IO and read no clock, what they may not depend on, and what they may not name.
-const PURE: [&str; 2] = ["rungate-core", "rungate-llm"];
+const PURE: [&str; 3] = ["rungate-check", "rungate-core", "rungate-llm"];
 const IMPURE_DEPENDENCIES: [&str; 5] = ["tokio", "hyper", "hyper-util", "rustix", "getrandom"];
 const IMPURE_NAMES: [&str; 8] = [
     "std::fs",

@@ -111,6 +111,34 @@ const MAX_PROPERTIES_BYTES: usize = 8 * 1024;
 const SECRET_KEY_SEGMENTS: [&str; 4] = ["token", "secret", "password", "apikey"];
 const SECRET_VALUE_PREFIXES: [&str; 4] = ["vk-", "pat_", "sk-", "whsec_"];
 
+/// Checks a property: its key in lower case, and its value. The code and the rule that it breaks.
+///
+/// # Errors
+/// When it breaks one.
+pub fn property(key: &str, value: &str) -> Result<(), (Code, &'static str)> {
+    let is_well_formed = (1..=64).contains(&key.len())
+        && key.as_bytes()[0].is_ascii_alphanumeric()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
+    if !is_well_formed {
+        let rule = "the key must be 1 to 64 characters of a-z 0-9 _ - that start with a letter or digit";
+        return Err((Code::InvalidHeader, rule));
+    }
+    if value.len() > MAX_PROPERTY_BYTES {
+        return Err((Code::InvalidHeader, "the value must be at most 512 bytes"));
+    }
+    if value.chars().any(char::is_control) {
+        return Err((Code::InvalidHeader, "the value must have no control characters"));
+    }
+    let key_looks_secret = key.split(['-', '_']).any(|segment| SECRET_KEY_SEGMENTS.contains(&segment));
+    if key_looks_secret || SECRET_VALUE_PREFIXES.iter().any(|prefix| value.starts_with(prefix)) {
+        let rule = "properties are stored and searchable: they must not carry credentials";
+        return Err((Code::PropertyLooksSecret, rule));
+    }
+    Ok(())
+}
+
 /// A value with the spelling it came under.
 #[derive(Clone, Copy)]
 struct Sent<'a> {
@@ -204,30 +232,12 @@ impl<'a> Reader<'a> {
     }
 
     fn take_property(&mut self, key: &'a str, name: &'a str, value: &'a [u8]) -> Result<(), HeaderError> {
-        let key_is_well_formed = (1..=64).contains(&key.len())
-            && key.as_bytes()[0].is_ascii_alphanumeric()
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte));
-        if !key_is_well_formed {
-            let rule = "the key must be 1 to 64 characters of a-z 0-9 _ - that start with a letter or digit";
-            return Err(invalid(name, rule));
-        }
         let value = text(name, value)?;
-        if value.len() > MAX_PROPERTY_BYTES {
-            return Err(invalid(name, "the value must be at most 512 bytes"));
-        }
-        if value.chars().any(char::is_control) {
-            return Err(invalid(name, "the value must have no control characters"));
-        }
-        let key_looks_secret = key.split(['-', '_']).any(|segment| SECRET_KEY_SEGMENTS.contains(&segment));
-        if key_looks_secret || SECRET_VALUE_PREFIXES.iter().any(|prefix| value.starts_with(prefix)) {
-            return Err(HeaderError {
-                code: Code::PropertyLooksSecret,
-                header: name.to_owned(),
-                rule: "properties are stored and searchable: they must not carry credentials".to_owned(),
-            });
-        }
+        property(key, &value).map_err(|(code, rule)| HeaderError {
+            code,
+            header: name.to_owned(),
+            rule: rule.to_owned(),
+        })?;
         match self.properties.iter().find(|(known, _)| known == key) {
             Some((_, earlier)) if earlier.value != value => Err(clash(earlier, name)),
             Some(_) => Ok(()),

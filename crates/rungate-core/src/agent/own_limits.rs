@@ -14,6 +14,16 @@ pub struct OwnLimits {
     pub max_concurrent: Option<u32>,
 }
 
+/// Limits on the requests to the run API with one key, which count apart from those to models. Where absent, the usual ones hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunApiLimits {
+    /// Requests in any minute.
+    pub per_minute: Option<u32>,
+    /// Requests in any hour.
+    pub per_hour: Option<u32>,
+}
+
 impl OwnLimits {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::own_limits::OwnLimits;
+use crate::agent::own_limits::{OwnLimits, RunApiLimits};
 use crate::agent::resource::{Head, Resource, ResourceKind, head};
 use crate::id::{AgentId, MemberId, ProviderKeyId, VirtualKeyId};
 use crate::secret::TokenHash;
@@ -97,6 +97,9 @@ pub struct VirtualKey {
     /// Limits on requests with it.
     #[serde(default)]
     pub limits: OwnLimits,
+    /// Limits on what it sends to the run API.
+    #[serde(default)]
+    pub run_api: RunApiLimits,
 }
 
 impl VirtualKey {

@@ -80,6 +80,8 @@ pub struct WorkspaceSettings {
     pub model_aliases: BTreeMap<String, String>,
     /// Minutes without activity after which a run is idle.
     pub idle_minutes: u32,
+    /// Refuse what the run API otherwise tolerates.
+    pub strict_run_api: bool,
 }
 
 impl Default for WorkspaceSettings {
@@ -95,6 +97,7 @@ impl Default for WorkspaceSettings {
             provider_order: Vec::new(),
             model_aliases: BTreeMap::new(),
             idle_minutes: 30,
+            strict_run_api: false,
         }
     }
 }

@@ -12,7 +12,7 @@ use rungate_core::secret::TokenHasher;
 use rungate_core::time::Timestamp;
 
 use crate::credential::{self, TokenKind};
-use crate::directory::{Directory, KeyEntry};
+use crate::directory::{Directory, KeyEntry, WorkspaceEntry};
 use crate::refusal::Refusal;
 
 /// Finds the virtual key of a request. The answer to every key that does not work is one and the same.
@@ -97,46 +97,62 @@ pub struct Caller {
 /// Decides which agent makes the request: the key's, else the one named, else the key itself.
 pub fn agent(key: &KeyEntry, headers: &mut Headers) -> Result<Caller, Refusal> {
     let name = headers.agent_name.clone();
-    let known = |agent: AgentStamp, warnings: &mut Vec<&'static str>| {
-        if name.is_some() && name != agent.name {
-            warnings.push("agent_name_ignored");
-        }
-        Ok(Caller { agent, is_new: false })
-    };
     let Some(reference) = headers.agent.clone() else {
-        let agent = default_agent(key);
+        let mut agent = default_agent(key);
         if agent.trust == Trust::SystemDerived {
-            return Ok(Caller { agent: AgentStamp { name, ..agent }, is_new: false });
+            agent.name = name;
+        } else if name.is_some() && name != agent.name {
+            headers.warnings.push("agent_name_ignored");
         }
-        return known(agent, &mut headers.warnings);
+        return Ok(Caller { agent, is_new: false });
     };
-    let named = key.workspace.agent(&reference);
-    if let Some(bound) = &key.agent {
-        if named.is_none_or(|named| named.id() != bound.id()) {
+    let caller = named(&key.workspace, key.agent.as_deref(), &reference, name.clone())
+        .map_err(|refusal| refusal.param("alephant-agent-id"))?;
+    if caller.agent.trust != Trust::SelfReported && name.is_some() && name != caller.agent.name {
+        headers.warnings.push("agent_name_ignored");
+    }
+    Ok(caller)
+}
+
+/// The agent that a reference names. With a key that is `bound` to one it can name no other; `name` is what one that nobody has
+/// registered calls itself.
+pub fn named(
+    workspace: &WorkspaceEntry,
+    bound: Option<&Agent>,
+    reference: &AgentRef,
+    name: Option<String>,
+) -> Result<Caller, Refusal> {
+    let known = workspace.agent(reference);
+    if let Some(bound) = bound {
+        if known.is_none_or(|known| known.id() != bound.id()) {
             let message =
                 format!("The key is bound to agent {}; it cannot act as {reference}.", bound.external_id);
-            return Err(Refusal::new(Code::AgentMismatch, message).param("alephant-agent-id"));
+            return Err(Refusal::new(Code::AgentMismatch, message));
         }
-        return known(stamp(bound, Trust::AuthBound), &mut headers.warnings);
+        return Ok(Caller { agent: stamp(bound, Trust::AuthBound), is_new: false });
     }
-    match named {
+    match known {
         Some(agent) if agent.status != AgentStatus::Active => {
             let message = format!("Agent {reference} is switched off or archived.");
-            Err(Refusal::new(Code::AgentUnknown, message).param("alephant-agent-id"))
+            Err(Refusal::new(Code::AgentUnknown, message))
         }
         Some(agent) if agent.source == AgentSource::SelfReported => {
             Ok(Caller { agent: stamp(agent, Trust::SelfReported), is_new: false })
         }
-        Some(agent) => known(stamp(agent, Trust::RegistryVerified), &mut headers.warnings),
-        None => unknown_agent(key, &reference, name),
+        Some(agent) => Ok(Caller { agent: stamp(agent, Trust::RegistryVerified), is_new: false }),
+        None => unknown_agent(workspace, reference, name),
     }
 }
 
-fn unknown_agent(key: &KeyEntry, reference: &AgentRef, name: Option<String>) -> Result<Caller, Refusal> {
-    if key.workspace.workspace.settings.self_reported_agents == SelfReportedAgents::Forbid {
+fn unknown_agent(
+    workspace: &WorkspaceEntry,
+    reference: &AgentRef,
+    name: Option<String>,
+) -> Result<Caller, Refusal> {
+    if workspace.workspace.settings.self_reported_agents == SelfReportedAgents::Forbid {
         let message =
             format!("No agent {reference} is registered, and the workspace serves registered agents only.");
-        return Err(Refusal::new(Code::AgentUnknown, message).param("alephant-agent-id"));
+        return Err(Refusal::new(Code::AgentUnknown, message));
     }
     let agent = AgentStamp {
         id: None,

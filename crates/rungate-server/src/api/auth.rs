@@ -68,7 +68,7 @@ impl Principal {
     }
 
     /// Reads the credential of a request and checks it against the current picture of the catalog.
-    fn of(headers: &HeaderMap, services: &Services) -> Result<Self, ApiError> {
+    pub fn of(headers: &HeaderMap, services: &Services) -> Result<Self, ApiError> {
         let failed = || ApiError::new(Code::AuthenticationFailed, "Authentication failed");
         let token = credential::read(headers)
             .map_err(|conflict| ApiError::new(Code::AuthenticationFailed, conflict.to_string()))?

@@ -94,6 +94,11 @@ impl ApiError {
         self
     }
 
+    /// What is said of it.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Its stable code.
     pub fn code(&self) -> Code {
         self.0.code

@@ -22,6 +22,7 @@ use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Journal, JournalConfig};
 use rungate_gateway::memory::MemoryPool;
 use rungate_gateway::prices::Prices;
+use rungate_gateway::trail::Trails;
 use rungate_gateway::upstream::Client;
 use rungate_gateway::webhook::{Outbox, Sender};
 use rungate_llm::catalog::Catalogue;
@@ -106,6 +107,8 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
     let directories =
         Arc::new(Directories::new(keys.keyring.clone(), Arc::clone(&prices), Arc::clone(&ledger)));
     directories.refresh(&*stores.catalog).await?;
+    let trails =
+        Trails::new(Arc::clone(&journal), Arc::clone(&stores.log), Arc::clone(&clock), Arc::clone(&entropy));
     let memory = MemoryPool::new(usize::try_from(config.limits.memory_bytes.bytes()).unwrap_or(usize::MAX));
     let cache = usize::try_from(config.limits.cache_bytes.bytes()).unwrap_or(usize::MAX);
     let cache = Arc::new(Cache::new(cache));
@@ -125,6 +128,7 @@ pub async fn boot(config: &Config, credentials: &Credentials) -> anyhow::Result<
             log: Arc::clone(&stores.log),
             directories,
             ledger,
+            trails: Arc::new(trails),
             journal,
             cache,
             prices,

@@ -10,11 +10,16 @@ use rungate_gateway::body::Body;
 use rungate_gateway::refusal::{ERROR_CODE, Refusal};
 use serde_json::json;
 
+use crate::v1;
+use crate::v1::error::capitals;
+
 /// A part of the paths with its own shape of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plane {
-    /// The data plane, the run API, paid endpoints, and what belongs to nobody.
+    /// The data plane, paid endpoints, and what belongs to nobody.
     Data(Dialect),
+    /// The run API.
+    Run,
     /// `/api/…` and `/v1/analytics/…`.
     Control,
 }
@@ -24,6 +29,8 @@ impl Plane {
     pub fn of(path: &str) -> Self {
         if within(path, "/api") || within(path, "/v1/analytics") {
             Self::Control
+        } else if v1::PATHS.iter().any(|known| within(path, known)) {
+            Self::Run
         } else if within(path, "/v1/messages") {
             Self::Data(Dialect::Anthropic)
         } else {
@@ -35,7 +42,7 @@ impl Plane {
     pub const fn unknown_path(self) -> Code {
         match self {
             Self::Data(_) => Code::UnknownRoute,
-            Self::Control => Code::NotFound,
+            Self::Run | Self::Control => Code::NotFound,
         }
     }
 
@@ -43,6 +50,7 @@ impl Plane {
     pub fn respond(self, refusal: &Refusal, id: ExchangeId) -> Response<Body> {
         match self {
             Self::Data(dialect) => refusal.respond(dialect, id),
+            Self::Run => run(refusal, id),
             Self::Control => control(refusal, id),
         }
     }
@@ -50,6 +58,19 @@ impl Plane {
 
 fn within(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The run API's body: codes in capitals.
+fn run(refusal: &Refusal, id: ExchangeId) -> Response<Body> {
+    let mut response = refusal.respond(Dialect::OpenAi, id);
+    let code = capitals(refusal.code);
+    let error =
+        json!({ "message": refusal.message, "type": v1::error::kind(refusal.code.status()), "code": code });
+    *response.body_mut() = Body::from(Bytes::from(json!({ "error": error }).to_string()));
+    if let Ok(code) = HeaderValue::from_str(&code) {
+        response.headers_mut().insert(ERROR_CODE, code);
+    }
+    response
 }
 
 /// The control plane's envelope. The number in it is the status and two digits; the edge's own errors are the first of
@@ -91,7 +112,7 @@ pub fn text(content_type: &'static str, text: impl Into<Bytes>) -> Response<Body
 /// The code that an error response names.
 pub fn code_of<B>(response: &Response<B>) -> Option<Code> {
     let text = response.headers().get(ERROR_CODE)?.to_str().ok()?;
-    Code::ALL.iter().copied().find(|code| code.as_str() == text)
+    Code::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use rungate_gateway::directory::Directories;
 use rungate_gateway::egress::EgressRules;
 use rungate_gateway::journal::{Durability, Journal, JournalConfig};
 use rungate_gateway::prices::Prices;
+use rungate_gateway::trail::Trails;
 use rungate_gateway::upstream::{Client, Timeouts};
 use rungate_gateway::webhook::{Outbox, Sender};
 use rungate_llm::catalog::Catalogue;
@@ -228,7 +229,14 @@ impl World {
         let (catalog, now) = (Arc::clone(&stores.catalog), Arc::clone(&clock_of_services));
         let outbox = Outbox::new(catalog, Arc::clone(&now), Arc::clone(&entropy), Arc::new(()));
         let sender = Sender::new(Arc::clone(&egress), keyring.clone(), now, TIMEOUTS.first_byte);
+        let trails = Trails::new(
+            Arc::clone(&journal),
+            Arc::clone(&stores.log),
+            Arc::clone(&clock_of_services),
+            Arc::clone(&entropy),
+        );
         let services = Arc::new(Services {
+            trails: Arc::new(trails),
             outbox: Arc::new(outbox),
             sender: Arc::new(sender.unwrap()),
             catalog: Arc::clone(&stores.catalog),
@@ -385,6 +393,7 @@ fn agent() -> Agent {
 fn virtual_key(id: VirtualKeyId, owner: KeyOwner, token: &str, hasher: &TokenHasher) -> VirtualKey {
     VirtualKey {
         limits: OwnLimits::default(),
+        run_api: rungate_core::agent::RunApiLimits::default(),
         head: Head::new(id.uuid(), OURS, noon()),
         label: "key".to_owned(),
         key_prefix: token[..12].to_owned(),

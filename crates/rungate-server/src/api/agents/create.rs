@@ -249,5 +249,6 @@ fn new_key(services: &Services, agent: &Agent, fresh: &tokens::Fresh) -> Virtual
         expires_at: None,
         expiry_preset: ExpiryPreset::Never,
         limits: OwnLimits::default(),
+        run_api: rungate_core::agent::RunApiLimits::default(),
     }
 }

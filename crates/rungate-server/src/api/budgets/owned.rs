@@ -96,7 +96,7 @@ pub fn view(budget: Option<&Budget>, limits: OwnLimits) -> LimitsView {
 }
 
 /// Holds rate limits to what can be counted.
-pub fn check(checks: &mut Checks, limits: [(&'static str, Option<u32>); 3]) {
+pub fn check<const N: usize>(checks: &mut Checks, limits: [(&'static str, Option<u32>); N]) {
     for (name, limit) in limits {
         if limit.is_some_and(|limit| !(1..=MOST).contains(&limit)) {
             checks.fail(name, "range", format!("must be 1 to {MOST}; null: no limit"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use rungate_core::agent::{ExpiryPreset, Head, KeyStatus, OwnLimits, VirtualKey};
+use rungate_core::agent::{ExpiryPreset, Head, KeyStatus, OwnLimits, RunApiLimits, VirtualKey};
 use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::id::ProviderKeyId;
 use rungate_core::ports::{Write, fresh_uuid};
@@ -73,6 +73,12 @@ pub struct CreateVirtualKey {
     /// Requests at once; absent: no limit.
     #[serde(default)]
     max_concurrent: Option<u32>,
+    /// Requests of the run API in any minute; absent: 600.
+    #[serde(default)]
+    run_api_rpm: Option<u32>,
+    /// Requests of the run API in any hour; absent: 10 000.
+    #[serde(default)]
+    run_api_rph: Option<u32>,
     /// `never` (default), `7d`, `30d`, `90d` or `custom`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -97,6 +103,8 @@ impl Request for CreateVirtualKey {
                 ("rateLimitRpm", self.rate_limit_rpm),
                 ("rateLimitRph", self.rate_limit_rph),
                 ("maxConcurrent", self.max_concurrent),
+                ("runApiRpm", self.run_api_rpm),
+                ("runApiRph", self.run_api_rph),
             ],
         );
     }
@@ -153,5 +161,6 @@ async fn new_key(
             rate_limit_rph: body.rate_limit_rph,
             max_concurrent: body.max_concurrent,
         },
+        run_api: RunApiLimits { per_minute: body.run_api_rpm, per_hour: body.run_api_rph },
     })
 }

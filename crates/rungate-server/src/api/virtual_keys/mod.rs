@@ -29,10 +29,4 @@ pub fn routes() -> Router<Arc<Services>> {
 }
 
 /// Documented fields of a virtual key whose effect comes with budgets, limits and workflows.
-const LATER: &[Later] = &[
-    later("budgetCents"),
-    later("budgetNanoUsd"),
-    later("runApiRpm"),
-    later("runApiRph"),
-    later("allowedWorkflows"),
-];
+const LATER: &[Later] = &[later("budgetCents"), later("budgetNanoUsd"), later("allowedWorkflows")];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use rungate_core::agent::{ExpiryPreset, KeyStatus, OwnLimits, Resource as _, VirtualKey};
+use rungate_core::agent::{ExpiryPreset, KeyStatus, OwnLimits, Resource as _, RunApiLimits, VirtualKey};
 use rungate_core::budget::{BudgetAction, Scope, Window};
 use rungate_core::code::Code;
 use rungate_core::id::ProviderKeyId;
@@ -68,6 +68,14 @@ pub struct UpdateVirtualKey {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<u32>)]
     max_concurrent: Option<Option<u32>>,
+    /// Requests of the run API in any minute; null: 600.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    run_api_rpm: Option<Option<u32>>,
+    /// Requests of the run API in any hour; null: 10 000.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<u32>)]
+    run_api_rph: Option<Option<u32>>,
     /// `never`, `7d`, `30d`, `90d` (from now on) or `custom`.
     #[schema(value_type = Option<String>)]
     expiry_preset: Option<ExpiryPreset>,
@@ -103,6 +111,8 @@ impl Request for UpdateVirtualKey {
                 ("rateLimitRpm", self.rate_limit_rpm.flatten()),
                 ("rateLimitRph", self.rate_limit_rph.flatten()),
                 ("maxConcurrent", self.max_concurrent.flatten()),
+                ("runApiRpm", self.run_api_rpm.flatten()),
+                ("runApiRph", self.run_api_rph.flatten()),
             ],
         );
     }
@@ -155,6 +165,10 @@ fn apply(mut key: VirtualKey, body: UpdateVirtualKey, now: Timestamp) -> Result<
         rate_limit_rpm: body.rate_limit_rpm.unwrap_or(key.limits.rate_limit_rpm),
         rate_limit_rph: body.rate_limit_rph.unwrap_or(key.limits.rate_limit_rph),
         max_concurrent: body.max_concurrent.unwrap_or(key.limits.max_concurrent),
+    };
+    key.run_api = RunApiLimits {
+        per_minute: body.run_api_rpm.unwrap_or(key.run_api.per_minute),
+        per_hour: body.run_api_rph.unwrap_or(key.run_api.per_hour),
     };
     key.label = body.label.unwrap_or(key.label);
     key.provider_key_id = body.master_key_id.unwrap_or(key.provider_key_id);

@@ -45,6 +45,10 @@ pub struct VirtualKeyView {
     pub limits: LimitsView,
     /// Requests at once; null: no limit.
     pub max_concurrent: Option<u32>,
+    /// Requests of the run API in any minute; null: 600.
+    pub run_api_rpm: Option<u32>,
+    /// Requests of the run API in any hour; null: 10 000.
+    pub run_api_rph: Option<u32>,
     /// What was spent with it.
     #[serde(flatten)]
     pub spent: SpentView,
@@ -93,6 +97,8 @@ impl VirtualKeyView {
             provider_key_id: key.provider_key_id,
             limits: owned::view(budget, key.limits),
             max_concurrent: key.limits.max_concurrent,
+            run_api_rpm: key.run_api.per_minute,
+            run_api_rph: key.run_api.per_hour,
             default_model: key.default_model,
             allowed_models: key.allowed_models,
             blocked_models: key.blocked_models,

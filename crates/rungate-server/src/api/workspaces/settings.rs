@@ -47,7 +47,7 @@ pub struct SettingsView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunApiView {
-    /// Always false in this version.
+    /// What is otherwise tolerated is refused.
     pub strict: bool,
     /// Minutes without activity after which a run is idle.
     pub idle_minutes: u32,
@@ -59,7 +59,7 @@ impl From<WorkspaceSettings> for SettingsView {
             require_run_id: settings.require_run_id,
             self_reported_agents: settings.self_reported_agents,
             max_self_reported_agents: settings.max_self_reported_agents,
-            run_api: RunApiView { strict: false, idle_minutes: settings.idle_minutes },
+            run_api: RunApiView { strict: settings.strict_run_api, idle_minutes: settings.idle_minutes },
             bodies: settings.bodies,
             retention_days: settings.retention_days,
             body_retention_days: settings.body_retention_days,
@@ -102,6 +102,8 @@ pub struct UpdateSettings {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateRunApi {
+    /// Whether what is otherwise tolerated is refused.
+    strict: Option<bool>,
     /// 1 to 43 200.
     idle_minutes: Option<u32>,
 }
@@ -146,7 +148,9 @@ impl UpdateSettings {
         set(&mut settings.require_run_id, self.require_run_id);
         set(&mut settings.self_reported_agents, self.self_reported_agents);
         set(&mut settings.max_self_reported_agents, self.max_self_reported_agents);
-        set(&mut settings.idle_minutes, self.run_api.and_then(|run_api| run_api.idle_minutes));
+        let UpdateRunApi { strict, idle_minutes } = self.run_api.unwrap_or_default();
+        set(&mut settings.idle_minutes, idle_minutes);
+        set(&mut settings.strict_run_api, strict);
         set(&mut settings.bodies, self.bodies);
         set(&mut settings.retention_days, self.retention_days);
         set(&mut settings.body_retention_days, self.body_retention_days);

@@ -35,8 +35,7 @@ pub struct UpdateWorkspace {
 }
 
 impl Request for UpdateWorkspace {
-    const LATER: &'static [Later] =
-        &[later("settings.runApi.strict").unless("false"), later("status").unless("\"active\"")];
+    const LATER: &'static [Later] = &[later("status").unless("\"active\"")];
 
     fn check(&self, checks: &mut Checks) {
         checks.length_of("name", self.name.as_ref(), 1..=100);

@@ -20,6 +20,7 @@ mod outage;
 mod race;
 mod refusals;
 mod routing;
+mod run_api;
 mod secrets;
 mod streams;
 
