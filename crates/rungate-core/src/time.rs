@@ -67,10 +67,34 @@ impl Timestamp {
         Day(i32::try_from(self.0.div_euclid(86_400_000_000)).unwrap_or(0))
     }
 
+    /// The same, printed and serialised to the microsecond: for what is ordered by it.
+    pub const fn precise(self) -> Precise {
+        Precise(self)
+    }
+
     /// Reads an RFC 3339 date and time with a zone.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
         Ok(Self(parsed.as_microsecond()))
+    }
+}
+
+/// A point in time that prints and serialises as RFC 3339 with microseconds; see [`Timestamp::precise`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Precise(Timestamp);
+
+impl fmt::Display for Precise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0.0) {
+            Ok(timestamp) => write!(f, "{timestamp:.6}"),
+            Err(_) => f.write_str("out of range"),
+        }
+    }
+}
+
+impl Serialize for Precise {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

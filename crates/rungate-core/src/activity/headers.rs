@@ -233,7 +233,7 @@ impl<'a> Reader<'a> {
 
     fn take_property(&mut self, key: &'a str, name: &'a str, value: &'a [u8]) -> Result<(), HeaderError> {
         let value = text(name, value)?;
-        property(key, &value).map_err(|(code, rule)| HeaderError {
+        property(key, value).map_err(|(code, rule)| HeaderError {
             code,
             header: name.to_owned(),
             rule: rule.to_owned(),

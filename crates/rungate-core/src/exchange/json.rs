@@ -76,7 +76,7 @@ fn record(json: &mut Object<'_>, record: &ExchangeRecord) -> Written {
     } = record;
     json.uuid("id", id.uuid());
     json.uuid("workspaceId", workspace_id.uuid());
-    json.value("createdAt", created_at)?;
+    json.value("createdAt", &created_at.precise())?;
     json.some("completedAt", completed_at.as_ref())?;
     json.word("kind", kind.as_str());
     json.text("method", method)?;

@@ -175,7 +175,8 @@ pub struct ExchangeRecord {
     pub id: ExchangeId,
     /// The tenant.
     pub workspace_id: WorkspaceId,
-    /// When the first byte came in.
+    /// When the first byte came in. In the JSON to the microsecond, since it is what rows are ordered by.
+    #[serde(serialize_with = "precisely")]
     pub created_at: Timestamp,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -294,6 +295,11 @@ pub struct ExchangeRecord {
     /// Id of a stored response (`resp_…`), so that it can be fetched again through the same provider key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub response_id: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn precisely<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    at.precise().serialize(serializer)
 }
 
 impl ExchangeRecord {

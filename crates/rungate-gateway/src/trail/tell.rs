@@ -28,22 +28,12 @@ impl Trails {
         {
             return self.again(trail, id, before == sum).await;
         }
-        let (id, before) = {
-            let mut state = trail.state();
+        let what = What::Event(Box::new(event));
+        match told_once(trail, given, sum, |state| self.append(trail, state, given, place, what, content)) {
+            Ok(told) => told,
             // Told by another request while this one looked.
-            match given.and_then(|id| Some((id, *state.ids.known.get(&id)?))) {
-                Some(known) => known,
-                None => {
-                    let what = What::Event(Box::new(event));
-                    let told = self.append(trail, &mut state, given, place, what, content)?;
-                    if let Some(id) = given {
-                        state.ids.note(id, sum);
-                    }
-                    return Ok(told);
-                }
-            }
-        };
-        self.again(trail, id, before == sum).await
+            Err((id, before)) => self.again(trail, id, before == sum).await,
+        }
     }
 
     /// The answer to an id that was told before, of an event that is the same or another.
@@ -149,4 +139,22 @@ impl GivenIds {
 /// The start of a fingerprint, as a number.
 fn sum_of(fingerprint: &str) -> u64 {
     fingerprint.get(..16).and_then(|start| u64::from_str_radix(start, 16).ok()).unwrap_or(0)
+}
+
+/// Tells something unless its id was told meanwhile: with what, summed up.
+fn told_once(
+    trail: &Trail,
+    given: Option<TrailId>,
+    sum: u64,
+    tell: impl FnOnce(&mut State) -> Result<Told, TrailError>,
+) -> Result<Result<Told, TrailError>, (TrailId, u64)> {
+    let mut state = trail.state();
+    if let Some((id, before)) = given.and_then(|id| Some((id, *state.ids.known.get(&id)?))) {
+        return Err((id, before));
+    }
+    let told = tell(&mut state);
+    if let (Some(id), Ok(_)) = (given, &told) {
+        state.ids.note(id, sum);
+    }
+    Ok(told)
 }

@@ -75,6 +75,8 @@ use super::envelope::ErrorEnvelope;
         super::runs::list::list_of_agent,
         super::runs::get::get,
         super::runs::timeline::timeline,
+        super::runs::events::events,
+        super::runs::end::end,
         super::erasures::create::create,
         super::sessions::list::list,
         super::sessions::get::get,

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
-use http::{HeaderName, StatusCode};
 use rungate_core::code::Code;
 use rungate_core::ports::StoreError;
 use rungate_gateway::refusal::{ERROR_CODE, Refusal};
@@ -60,7 +60,7 @@ pub fn respond(error: &RunError, body: &Value) -> Response {
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     if let Ok(code) = HeaderValue::from_str(&capitals(error.code)) {
-        headers.insert(HeaderName::from(ERROR_CODE), code);
+        headers.insert(ERROR_CODE, code);
     }
     let retry_after = error.retry_after.or_else(|| (error.status() == 503).then_some(1));
     if let Some(seconds) = retry_after {

@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    fn at(value: Value, form: TimeForm, strict: bool) -> Option<String> {
+    fn at(value: &Value, form: TimeForm, strict: bool) -> Option<String> {
         let body = json!({ "timestamp": value });
         Fields::of(&body, strict).unwrap().timestamp(form).ok().flatten().map(|at| at.to_string())
     }
@@ -192,8 +192,8 @@ mod tests {
             (json!(1_795_449_912.345), TimeForm::Seconds),
         ];
         for (value, form) in forms {
-            assert_eq!(at(value.clone(), form, true), expected, "{value}");
-            assert_eq!(at(value.clone(), form, false), expected, "{value}");
+            assert_eq!(at(&value, form, true), expected, "{value}");
+            assert_eq!(at(&value, form, false), expected, "{value}");
         }
         let tolerated = [
             (json!("2026-11-23T16:05:12.345"), TimeForm::Iso),
@@ -202,11 +202,11 @@ mod tests {
             (json!("2026-11-23 16:05:12.345"), TimeForm::Seconds),
         ];
         for (value, form) in tolerated {
-            assert_eq!(at(value.clone(), form, true), None, "{value}");
-            assert_eq!(at(value.clone(), form, false), expected, "{value}");
+            assert_eq!(at(&value, form, true), None, "{value}");
+            assert_eq!(at(&value, form, false), expected, "{value}");
         }
         for value in [json!("yesterday"), json!(true), json!(1e300), json!("")] {
-            assert_eq!(at(value.clone(), TimeForm::Iso, false), None, "{value}");
+            assert_eq!(at(&value, TimeForm::Iso, false), None, "{value}");
         }
     }
 

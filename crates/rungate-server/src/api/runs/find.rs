@@ -6,6 +6,7 @@ use rungate_core::exchange::{ExchangeFilter, ExchangeRecord, Run};
 use rungate_core::id::{RunId, WorkspaceId};
 use rungate_core::page::{Order, PageRequest};
 use rungate_core::time::Timestamp;
+use rungate_core::trail::{Contents, Registration, TrailEntry, TrailFilter, TrailKind, What};
 use rungate_gateway::directory::WorkspaceEntry;
 
 use crate::api::error::ApiError;
@@ -53,6 +54,47 @@ pub async fn requests(services: &Services, run: &Run) -> Result<(Vec<ExchangeRec
             None => return Ok((found, false)),
         }
     }
+}
+
+/// The entries of a run's trail, oldest first, and whether there are more than are read.
+pub async fn told(services: &Services, run: &Run) -> Result<(Vec<TrailEntry>, bool), ApiError> {
+    let filter = TrailFilter { run_id: Some(run.run_id.clone()), ..TrailFilter::default() };
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let request = PageRequest { limit: MAX_PAGE, after, order: Order::Asc };
+        let page = services.log.trail(run.workspace_id, &filter, Contents::LeftOut, &request).await?;
+        found.extend(page.items.into_iter().map(|row| row.entry));
+        match page.next {
+            Some(_) if found.len() >= MAX_REQUESTS => return Ok((found, true)),
+            Some(next) => after = Some(next),
+            None => return Ok((found, false)),
+        }
+    }
+}
+
+/// How a run was registered, and its system prompt as far as that is kept.
+pub async fn registration(
+    services: &Services,
+    run: &Run,
+) -> Result<Option<(Registration, Option<String>)>, ApiError> {
+    if run.registered_at.is_none() {
+        return Ok(None);
+    }
+    let filter = TrailFilter {
+        run_id: Some(run.run_id.clone()),
+        kinds: vec![TrailKind::Registered],
+        ..TrailFilter::default()
+    };
+    let page = PageRequest { limit: 1, ..PageRequest::default() };
+    let found = services.log.trail(run.workspace_id, &filter, Contents::Read, &page).await?;
+    let Some(row) = found.items.into_iter().next() else { return Ok(None) };
+    let prompt = row.content.map(|content| String::from_utf8_lossy(&content).into_owned());
+    let registration = match row.entry.what {
+        What::Registered(registration) => registration,
+        _ => Registration::default(),
+    };
+    Ok(Some((registration, prompt)))
 }
 
 /// Runs and sessions without activity since then are idle.

@@ -27,15 +27,18 @@ pub async fn get(
     let workspace = workspace_entry(&services, caller.workspace)?;
     caught_up(&services).await;
     let mut run = find::require(&services, caller.workspace, &id).await?;
-    let (requests, steps_truncated) = find::requests(&services, &run).await?;
+    let (requests, are_more) = find::requests(&services, &run).await?;
+    let (told, is_more_told) = find::told(&services, &run).await?;
+    let (registration, system_prompt) = find::registration(&services, &run).await?.unwrap_or_default();
     let cost_by_model = std::mem::take(&mut run.by_model).into_iter().map(ModelCostView::from).collect();
-    let properties = requests.iter().flat_map(|request| request.attribution.properties.clone()).collect();
+    let mut properties = registration.properties;
+    properties.extend(requests.iter().flat_map(|request| request.attribution.properties.clone()));
     Ok(ok(RunDetail {
         run: RunView::new(run, idle_before(&services, &workspace)),
-        system_prompt: None,
+        system_prompt,
         properties,
-        steps: steps::tree(&requests),
-        steps_truncated,
+        steps: steps::tree(&requests, &told),
+        steps_truncated: are_more || is_more_told,
         cost_by_model,
     }))
 }

@@ -1,5 +1,7 @@
 //! Runs: `/runs`, and an agent's runs at `/agents/{id}/runs`.
 
+pub mod end;
+pub mod events;
 pub mod find;
 pub mod get;
 pub mod list;
@@ -10,7 +12,7 @@ pub mod view;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::services::Services;
 
@@ -20,5 +22,7 @@ pub fn routes() -> Router<Arc<Services>> {
         .route("/runs", get(list::list))
         .route("/runs/{id}", get(get::get))
         .route("/runs/{id}/timeline", get(timeline::timeline))
+        .route("/runs/{id}/events", get(events::events))
+        .route("/runs/{id}/end", post(end::end))
         .route("/agents/{id}/runs", get(list::list_of_agent))
 }

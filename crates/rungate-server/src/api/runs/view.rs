@@ -58,35 +58,37 @@ pub struct RunView {
     /// The caller's id.
     #[schema(value_type = String)]
     pub run_id: RunId,
-    /// The trace it was last seen on.
+    /// The trace it was registered with, else the one it was last seen on.
     #[schema(value_type = Option<String>)]
     pub trace_id: Option<TraceId>,
-    /// Always null in this version.
+    /// Its readable name.
     pub name: Option<String>,
     /// The session it was last seen in.
     #[schema(value_type = Option<String>)]
     pub session_id: Option<SessionId>,
     /// Every agent seen in it, in order of appearance.
     pub agents: Vec<AgentView>,
-    /// `running` or `idle`.
+    /// `running`, `idle`, `completed`, `failed` or `cancelled`.
     #[schema(value_type = String)]
     pub status: RunStatus,
-    /// When its first request came in.
+    /// When it was registered, or its first request came in.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// When something last happened in it.
     #[schema(value_type = String, format = DateTime)]
     pub last_activity_at: Timestamp,
-    /// Always null in this version: traffic alone does not end a run.
+    /// When it was ended; null while nobody has.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
+    /// Why it was ended, as it was said.
+    pub end_reason: Option<String>,
     /// From its start to its last activity.
     pub duration_ms: u64,
     /// Requests, open ones included.
     pub requests: u64,
-    /// Always 0 in this version.
+    /// Events reported of it.
     pub events: u64,
-    /// Always 0 in this version.
+    /// Checks by what was answered.
     pub checks: CheckCounts,
     /// Sums over the requests that have ended.
     #[serde(flatten)]
@@ -105,28 +107,40 @@ pub struct CheckCounts {
     pub allow: u64,
     pub hold: u64,
     pub deny: u64,
+    /// Side effects that were reported and never checked. Always 0 in this version.
     pub unchecked: u64,
 }
 
 impl RunView {
     /// Puts a run on the wire. Without activity since `idle_before` it is idle.
     pub fn new(run: Run, idle_before: Timestamp) -> Self {
-        let idle = run.last_activity_at < idle_before;
+        let status = match &run.end {
+            Some(end) => end.status.into(),
+            None if run.last_activity_at < idle_before => RunStatus::Idle,
+            None => RunStatus::Running,
+        };
+        let (ended_at, end_reason) = run.end.map(|end| (end.at, end.reason)).unzip();
         Self {
             id: run.id,
             run_id: run.run_id,
             trace_id: run.trace_id,
-            name: None,
+            name: run.name,
             session_id: run.session_id,
             agents: run.agents.into_iter().map(AgentView::from).collect(),
-            status: if idle { RunStatus::Idle } else { RunStatus::Running },
+            status,
             started_at: run.started_at,
             last_activity_at: run.last_activity_at,
-            ended_at: None,
+            ended_at,
+            end_reason: end_reason.flatten(),
             duration_ms: milliseconds(run.started_at, run.last_activity_at),
             requests: run.totals.requests + run.open,
-            events: 0,
-            checks: CheckCounts::default(),
+            events: run.events,
+            checks: CheckCounts {
+                allow: run.checks.allow,
+                hold: run.checks.hold,
+                deny: run.checks.deny,
+                unchecked: 0,
+            },
             sums: (&run.totals).into(),
             models: run.models,
             budgets: Vec::new(),
@@ -141,13 +155,13 @@ pub struct RunDetail {
     /// The run.
     #[serde(flatten)]
     pub run: RunView,
-    /// Always null in this version.
+    /// The system prompt that it was registered with, as far as it is kept.
     pub system_prompt: Option<String>,
-    /// The properties of its requests; of a repeated key the latest value.
+    /// The properties that it was registered with, and those of its requests; of a repeated key the latest value.
     pub properties: BTreeMap<String, String>,
-    /// The steps that its requests name, as a tree.
+    /// The steps that its requests, events and checks name, as a tree.
     pub steps: Vec<StepView>,
-    /// Whether there are more than the 10 000 requests that `steps` and `properties` are taken from.
+    /// Whether there are more than the 10 000 requests, or entries of its trail, that `steps` and `properties` are taken from.
     pub steps_truncated: bool,
     /// What each model cost.
     pub cost_by_model: Vec<ModelCostView>,
@@ -195,7 +209,7 @@ pub struct StepView {
     /// The node of the caller's graph.
     #[schema(value_type = Option<String>)]
     pub graph_node: Option<CallerId>,
-    /// When its first request came in.
+    /// When its first request or event came in.
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// When something last happened in it.
@@ -205,6 +219,8 @@ pub struct StepView {
     pub duration_ms: u64,
     /// Its own requests, open ones included; those of its children are not counted in.
     pub requests: u64,
+    /// Its own events and checks.
+    pub events: u64,
     /// Sums over its own requests that have ended.
     #[serde(flatten)]
     pub sums: SumsView,

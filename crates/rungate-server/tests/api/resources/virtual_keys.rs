@@ -90,13 +90,9 @@ async fn w_097_what_would_not_be_enforced_is_refused() {
     let world = World::new().await;
     let owner = Client::ours(&world);
     let path = format!("/virtual-keys/{}", id(&owner.virtual_key("k").await));
-    for (field, value) in [
-        ("budgetCents", json!(1)),
-        ("budgetNanoUsd", json!("1")),
-        ("runApiRpm", json!(600)),
-        ("runApiRph", json!(10_000)),
-        ("allowedWorkflows", json!(["*"])),
-    ] {
+    for (field, value) in
+        [("budgetCents", json!(1)), ("budgetNanoUsd", json!("1")), ("allowedWorkflows", json!(["*"]))]
+    {
         owner.post("/virtual-keys", with(field, value.clone())).await.later(field);
         owner.patch(&path, json!({ field: value })).await.later(field);
         owner.patch(&path, json!({ field: null })).await.data();

@@ -127,8 +127,6 @@ async fn each_rule_names_its_field() {
         println!("{}", &body.to_string().chars().take(200).collect::<String>());
         owner.patch(&path, body).await.broke(field, rule);
     }
-    let strict = json!({"settings": {"runApi": {"strict": true}}});
-    owner.patch(&path, strict).await.later("settings.runApi.strict");
     owner.patch(&path, json!({"status": "suspended"})).await.later("status");
     assert_eq!(owner.get(&path).await.data()["version"], 1);
     owner.patch(&format!("/workspaces/{THEIRS}"), json!({"name": "x"})).await.refused(40400);

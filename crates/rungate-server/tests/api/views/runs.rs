@@ -56,7 +56,7 @@ async fn a_run_has_every_documented_field() {
     world.log(&[record]).await;
     let run = world.get("/api/v1/runs/run_1").await;
     let run = run.data().as_object().unwrap().clone();
-    let documented = "id runId traceId name sessionId agents status startedAt lastActivityAt endedAt durationMs requests \
+    let documented = "id runId traceId name sessionId agents status startedAt lastActivityAt endedAt endReason durationMs requests \
         events checks errors tokens models costUsd costNanoUsd unknownCostRequests budgets systemPrompt properties steps \
         stepsTruncated costByModel";
     let mut names: Vec<&str> = documented.split_whitespace().collect();
@@ -177,7 +177,7 @@ async fn a_timeline_is_read_oldest_first_in_pages() {
     assert_eq!(ids, records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>());
     let expected = json!({"at": "2026-11-23T11:01:00.000Z", "kind": "request", "id": records[0].id, "stepId": "s",
         "parentStepId": null, "title": "chat gpt-4o-mini", "status": "succeeded", "durationMs": 812,
-        "costNanoUsd": "12000", "trust": "gateway_observed"});
+        "costNanoUsd": "12000", "trust": "gateway_observed", "toolCallId": null, "preview": null});
     assert_eq!(entries[0], expected);
     assert_eq!(entries[4]["title"], "POST /v1/chat/completions");
     let last = &entries[5];

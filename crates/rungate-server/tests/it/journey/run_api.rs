@@ -351,3 +351,42 @@ async fn w_072_who_may_ask_and_how_often() {
     // Apart from the limits of calls to models.
     assert_eq!(slow.post("/v1/chat/completions", &chat("openai/gpt-4o-mini")).await.status, 200);
 }
+
+#[tokio::test]
+async fn requests_and_events_of_a_run_stand_on_one_line_of_time_and_in_one_tree() {
+    let stage = Stage::set().await;
+    let trace = stage.registered(&json!({ "run_id": "line", "name": "A task" })).await["trace_id"].clone();
+    let client = stage.tenant.client().with("alephant-run-id", "line").with("alephant-step-id", "s1");
+    let mut expected = vec![("run".to_owned(), "A task".to_owned())];
+    for turn in 0..4 {
+        let mut told = event(&trace, "user");
+        told["step_id"] = json!(format!("e{turn}"));
+        told["parent_step_id"] = json!("s1");
+        stage.told(&told).await;
+        expected.push(("event".to_owned(), "user".to_owned()));
+        assert_eq!(client.post("/v1/chat/completions", &chat("gpt-4o-mini")).await.status, 200);
+        expected.push(("request".to_owned(), "chat gpt-4o-mini".to_owned()));
+    }
+    let owner = stage.server.owner();
+    let ended = owner.post("/api/v1/runs/line/end", &json!({ "status": "cancelled" })).await;
+    assert_eq!((ended.status.as_u16(), &ended.data()["status"]), (200, &json!("cancelled")));
+    expected.push(("run".to_owned(), "ended".to_owned()));
+    let (mut found, mut path) = (Vec::new(), "/api/v1/runs/line/timeline?limit=3".to_owned());
+    loop {
+        let page = owner.get(&path).await.data();
+        let entries = page["data"].as_array().unwrap().clone();
+        assert!(entries.len() <= 3);
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+        found.extend(entries.iter().map(|entry| (text(entry, "kind"), text(entry, "title"))));
+        match page["nextCursor"].as_str() {
+            Some(cursor) => path = format!("/api/v1/runs/line/timeline?limit=3&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected);
+    let run = owner.get("/api/v1/runs/line").await.data();
+    let step = &run["steps"][0];
+    assert_eq!((&step["stepId"], &step["requests"]), (&json!("s1"), &json!(4)), "{run}");
+    assert_eq!(step["children"].as_array().unwrap().len(), 4);
+    assert_eq!((&step["children"][0]["stepId"], &step["children"][0]["events"]), (&json!("e0"), &json!(1)));
+}
