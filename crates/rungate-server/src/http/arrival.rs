@@ -104,8 +104,7 @@ pub fn note(
         Ok(id) => (id, false),
         Err(()) => (None, true),
     };
-    // The journal keeps milliseconds; a replay must find what was there before.
-    let at = clock.now().to_millisecond();
+    let at = clock.now();
     Arrival {
         id: ExchangeId::new(fresh_uuid(entropy, at)),
         request_id,
