@@ -16,6 +16,8 @@ use crate::normalise::{Typed, mentions, words};
 const MAX_TRUSTED_BYTES: usize = 192 << 10;
 /// Values and words of untrusted text that are kept, to explain.
 const MAX_UNTRUSTED: usize = 6_000;
+/// What a value with a form of its own takes, roughly.
+const FORM_BYTES: usize = 96;
 /// Stands between words, and between texts: no word has it.
 const GAP: char = '\u{1f}';
 
@@ -92,6 +94,17 @@ impl RunState {
         }
     }
 
+    /// Takes note of an event whose content is no longer kept: verdicts get no looser by that.
+    pub fn lost(&mut self, source: Source, id: TrailId) {
+        match source {
+            Source::Derived => {}
+            Source::Operator | Source::User => self.forgot_trusted = true,
+            Source::Untrusted => {
+                self.read_untrusted.get_or_insert(id);
+            }
+        }
+    }
+
     /// Where a value comes from: whole, in one text.
     pub fn origin(&self, value: &str, typed: Option<&Typed>) -> Origin {
         let is_trusted = match typed {
@@ -118,7 +131,7 @@ impl RunState {
 
     /// What it takes, roughly.
     pub fn bytes(&self) -> usize {
-        self.trusted_bytes + self.forms.len() * 96 + self.untrusted.len() * 32
+        self.trusted_bytes + self.untrusted.len() * 32
     }
 
     fn trust(&mut self, text: &str) {
@@ -141,7 +154,7 @@ impl RunState {
         for form in &forms {
             *self.forms.entry(form.clone()).or_default() += 1;
         }
-        self.trusted_bytes += run.len();
+        self.trusted_bytes += run.len() + forms.len() * FORM_BYTES;
         self.trusted.push_back(run);
         self.forms_of.push_back(forms);
         while self.trusted_bytes > MAX_TRUSTED_BYTES {
@@ -152,7 +165,7 @@ impl RunState {
     fn forget(&mut self) {
         let (Some(run), Some(forms)) = (self.trusted.pop_front(), self.forms_of.pop_front()) else { return };
         self.forgot_trusted = true;
-        self.trusted_bytes -= run.len();
+        self.trusted_bytes -= run.len() + forms.len() * FORM_BYTES;
         for form in forms {
             if let Some(count) = self.forms.get_mut(&form) {
                 *count -= 1;

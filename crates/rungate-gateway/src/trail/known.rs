@@ -114,7 +114,14 @@ impl Trails {
             session_id: new.session_id,
             agent: new.agent,
             registered_at: now,
-            state: Mutex::new(State { last_at: now, end: None, ids: GivenIds::default() }),
+            state: Mutex::new(State {
+                last_at: now,
+                end: None,
+                ids: GivenIds::default(),
+                added: 0,
+                judged: None,
+            }),
+            resolved: Arc::default(),
         });
         let place = Place { virtual_key_id: new.virtual_key_id, ..Place::default() };
         let told = Told { id: TrailId::new(trace), at: now };
@@ -194,7 +201,10 @@ fn restored(run: Run, trace_id: &TraceId) -> Option<Trail> {
             last_at: run.last_activity_at,
             end: run.end.map(|end| end.status),
             ids: GivenIds { known: HashMap::new(), is_cut: true },
+            added: 0,
+            judged: None,
         }),
+        resolved: Arc::default(),
     })
 }
 

@@ -3,19 +3,23 @@
 //! What is told of one run is taken one after the other, under its lock: that is the order of its trail, and what a check sees is
 //! everything that was acknowledged before it. A run that is quiet leaves memory; what is known of it comes back from the log.
 
+mod check;
+mod judged;
 mod known;
 mod tell;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rungate_core::activity::AgentStamp;
 use rungate_core::id::{CallerId, RunId, SessionId, TraceId, TrailId, VirtualKeyId, WorkspaceId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Timestamp;
-use rungate_core::trail::{EndStatus, Registration};
+use rungate_core::trail::{CheckDecision, EndStatus, Registration};
 
 use crate::journal::JournalError;
+use judged::Judged;
 
+pub use check::{AskedCheck, Checked, Resolving};
 pub use known::Trails;
 
 /// A run as it is to be registered.
@@ -53,6 +57,8 @@ pub struct Trail {
     /// When it was registered.
     pub registered_at: Timestamp,
     state: Mutex<State>,
+    /// Something held was resolved.
+    resolved: Arc<tokio::sync::Notify>,
 }
 
 /// What changes of a trail.
@@ -62,6 +68,10 @@ struct State {
     last_at: Timestamp,
     end: Option<EndStatus>,
     ids: GivenIds,
+    /// Entries that were added since it is in memory.
+    added: u64,
+    /// What checks look at; there once the first was asked for.
+    judged: Option<Box<Judged>>,
 }
 
 /// Ids that callers gave to events, with what each said.
@@ -103,6 +113,24 @@ pub enum TrailError {
     /// The run was ended before, in another way.
     #[error("the run was ended as {}", .0.as_str())]
     EndedBefore(EndStatus),
+    /// The run was ended: nothing is checked any more.
+    #[error("the run was ended as {}", .0.as_str())]
+    Ended(EndStatus),
+    /// An action has more values than are looked at.
+    #[error(transparent)]
+    TooMuch(#[from] rungate_check::normalise::TooMuch),
+    /// The approval is of another action, or of none.
+    #[error("the approval is not of this action")]
+    ApprovalMismatch,
+    /// The approval was used before.
+    #[error("the approval was used before")]
+    ApprovalUsed,
+    /// No action is held under this id of a check.
+    #[error("no held action has this id")]
+    NotHeld,
+    /// The held action was resolved before, or nobody did in time.
+    #[error("the held action is {}", .0.as_str())]
+    ResolvedBefore(CheckDecision),
     /// It could not be made durable.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -90,8 +90,13 @@ impl Trails {
         let id = id.unwrap_or_else(|| TrailId::new(fresh_uuid(&*self.entropy, at)));
         let told = Told { id, at };
         let entry = trail.entry(told, place, state.end.is_some(), what);
+        let seen = state.judged.is_some().then(|| (entry.clone(), content.clone()));
         self.journal.append_now(entry_of(entry, content))?;
         state.last_at = at;
+        state.added += 1;
+        if let (Some(judged), Some((entry, content))) = (&mut state.judged, seen) {
+            judged.see(&entry, Some(&content));
+        }
         Ok(told)
     }
 

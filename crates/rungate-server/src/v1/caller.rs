@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use http::Method;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rungate_core::agent::{Agent, Scope};
@@ -31,7 +32,7 @@ pub struct Asked {
     pub bound: Option<Arc<Agent>>,
     /// The key; absent where a personal access token asks.
     pub virtual_key_id: Option<VirtualKeyId>,
-    /// The body.
+    /// The body; null where one only reads.
     pub body: Value,
 }
 
@@ -63,7 +64,7 @@ impl FromRequest<Arc<RunApi>> for Asked {
                 (entry.agent.clone(), Some(key.id()), limits(key.id().uuid(), &subject, most))
             }
             Principal::Pat(caller) => {
-                caller.require(Scope::Write)?;
+                caller.require(if parts.method == Method::GET { Scope::Read } else { Scope::Write })?;
                 let most = (PER_MINUTE, PER_HOUR);
                 (None, None, limits(caller.pat.head.id, &Subject::Workspace, most))
             }
@@ -78,6 +79,9 @@ impl FromRequest<Arc<RunApi>> for Asked {
             && !content_type.to_str().is_ok_and(is_json)
         {
             return Err(RunError::new(Code::UnsupportedMediaType, "Send application/json"));
+        }
+        if parts.method == Method::GET {
+            return Ok(Self { workspace, bound, virtual_key_id, body: Value::Null });
         }
         let body = read(body).await?;
         let body = serde_json::from_slice(&body)

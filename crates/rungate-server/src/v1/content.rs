@@ -104,11 +104,20 @@ pub fn schema(fields: Fields<'_>, schemas: &Schemas, content: &Value) -> Result<
         None => schemas.compile(&text),
     };
     let compiled = compiled.map_err(|error| bad_schema(&format!("schema is no JSON Schema: {error}")))?;
-    let fits = compiled.fits(content);
-    if fields.is_strict() && !fits {
-        return Err(RunError::new(Code::SchemaMismatch, "content does not fit schema"));
+    Ok(Fit { schema: Some(text), fits: Some(compiled.fits(content)) })
+}
+
+/// The name of the action that a function-style description is of.
+pub fn action_name(fit: &Fit) -> Result<String, RunError> {
+    let described: Option<Value> = fit.schema.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let described = described.unwrap_or_default();
+    let function = described.get("function").filter(|inner| inner.is_object()).unwrap_or(&described);
+    match function.get("name") {
+        Some(Value::String(name)) if !name.trim().is_empty() => Ok(name.clone()),
+        _ => Err(bad_schema(
+            "schema must name the action: {\"type\": \"function\", \"name\": \"…\", \"parameters\": {…}}",
+        )),
     }
-    Ok(Fit { schema: Some(text), fits: Some(fits) })
 }
 
 /// The parameters of a function-style description; `None` for a plain schema.

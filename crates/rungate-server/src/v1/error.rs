@@ -115,6 +115,21 @@ impl From<TrailError> for RunError {
                 Self::new(Code::Unavailable, "Nothing can be recorded now; try again.")
             }
             TrailError::Store(error) => error.into(),
+            TrailError::Ended(status) => {
+                let message =
+                    format!("The run was ended as {}; nothing is checked any more", status.as_str());
+                Self::new(Code::RunEnded, message)
+            }
+            TrailError::TooMuch(error) => Self::new(Code::InvalidContent, format!("content {error}")),
+            TrailError::ApprovalMismatch => {
+                Self::new(Code::ApprovalMismatch, "approval_id is of another action, or of none")
+            }
+            TrailError::ApprovalUsed => {
+                Self::new(Code::ApprovalUsed, "The approval was used before; ask again without it")
+            }
+            error @ (TrailError::NotHeld | TrailError::ResolvedBefore(_)) => {
+                Self::new(Code::CheckNotFound, error.to_string())
+            }
         }
     }
 }

@@ -100,6 +100,9 @@ async fn take(
     let reported_at = fields.timestamp(TimeForm::Seconds)?;
     let Content { value, text, .. } = content::content(fields, MAX_CONTENT_BYTES)?;
     let Fit { schema, fits } = content::schema(fields, &api.schemas, &value)?;
+    if fields.is_strict() && fits == Some(false) {
+        return Err(RunError::new(Code::SchemaMismatch, "content does not fit schema"));
+    }
     let given = fields.either("event_id", "id").map(|value| uuid_in("event_id", value)).transpose()?;
     let place = place(asked, fields)?;
     let action_check_id = fields.uuid("action_check_id")?.map(TrailId::new);

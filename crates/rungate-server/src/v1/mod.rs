@@ -3,6 +3,7 @@
 //! Reading order: what every route shares (`error`, `caller`, `fields`, `content`), then the routes, each a file.
 
 mod caller;
+mod check;
 mod content;
 mod end;
 pub mod error;
@@ -13,7 +14,7 @@ mod register;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use rungate_check::schema::Schemas;
 use rungate_gateway::limit::Limiter;
 use rungate_gateway::registrar::Registrar;
@@ -24,7 +25,7 @@ use crate::services::Services;
 const LIMITER_BYTES: usize = 8 << 20;
 
 /// Paths of the run API.
-pub const PATHS: [&str; 3] = ["/v1/register-agent-run", "/v1/event", "/v1/end-agent-run"];
+pub const PATHS: [&str; 4] = ["/v1/register-agent-run", "/v1/event", "/v1/check", "/v1/end-agent-run"];
 
 /// What the routes work with.
 pub struct RunApi {
@@ -41,6 +42,8 @@ pub fn router(services: Arc<Services>, registrar: Registrar) -> Router {
     Router::new()
         .route("/v1/register-agent-run", post(register::register))
         .route("/v1/event", post(event::event))
+        .route("/v1/check", post(check::check))
+        .route("/v1/check/{id}", get(check::outcome))
         .route("/v1/end-agent-run", post(end::end))
         .with_state(Arc::new(api))
 }

@@ -60,9 +60,7 @@ pub async fn end(
     services.trails.end(&trail, Place::default(), end).map_err(|error| match error {
         TrailError::Store(error) => error.into(),
         TrailError::Journal(_) => ApiError::new(Code::Unavailable, "nothing can be recorded now; try again"),
-        error @ (TrailError::EndedBefore(_) | TrailError::IdConflict) => {
-            ApiError::new(Code::RunAlreadyEnded, error.to_string())
-        }
+        error => ApiError::new(Code::RunAlreadyEnded, error.to_string()),
     })?;
     caught_up(&services).await;
     let run = find::require(&services, caller.workspace, &id).await?;

@@ -5,6 +5,7 @@ mod attribution;
 mod backup;
 mod backup_database;
 mod caching;
+mod checks;
 mod clock;
 mod controls;
 mod crash;

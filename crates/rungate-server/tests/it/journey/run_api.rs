@@ -14,7 +14,7 @@ impl Stage {
         self.tenant.agent["id"].clone()
     }
 
-    async fn registered(&self, more: &Value) -> Value {
+    pub(super) async fn registered(&self, more: &Value) -> Value {
         let mut body = json!({
             "agent_id": self.agent_id(), "timestamp": "2026-11-25T12:00:00.000Z", "system_prompt": "You are helpful.",
         });
@@ -30,7 +30,7 @@ impl Stage {
         self.tenant.client().post("/v1/event", body).await
     }
 
-    async fn told(&self, body: &Value) -> Value {
+    pub(super) async fn told(&self, body: &Value) -> Value {
         let answer = self.tell(body).await;
         assert_eq!(answer.status, 200, "{body}: {}", answer.text());
         answer.json()
@@ -45,7 +45,7 @@ fn event(trace: &Value, kind: &str) -> Value {
     })
 }
 
-fn refused(answer: &Answer) -> (u16, String) {
+pub(super) fn refused(answer: &Answer) -> (u16, String) {
     let error = answer.json()["error"].clone();
     let code = error["code"].as_str().unwrap_or_default().to_owned();
     assert_eq!(answer.header("rungate-error-code"), Some(code.as_str()), "{error}");
