@@ -194,6 +194,8 @@ codes! {
     RunEnded = "run_ended", 409, InvalidRequest, false;
     /// The run was ended in another way before.
     RunAlreadyEnded = "run_already_ended", 409, InvalidRequest, false;
+    /// A held action was allowed or denied before, or ran out.
+    HoldResolved = "hold_resolved", 409, InvalidRequest, false;
     /// The approval was used before.
     ApprovalUsed = "approval_used", 409, InvalidRequest, false;
     /// The approval is for another action.

@@ -1,6 +1,6 @@
 //! Checks of actions: a verdict over everything that was acknowledged before, on the record when it is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rungate_check::action::Action;
@@ -22,6 +22,8 @@ use super::{Place, State, Told, Trail, TrailError, Trails};
 const HELD_FOR: Duration = Duration::from_mins(15);
 /// A run that says more while its trail is read is read on; beyond this many times nothing is said of its actions.
 const READINGS: usize = 20;
+/// Trails whose events are in memory, each with less than a megabyte.
+const MAX_JUDGED: usize = 500;
 
 /// An action that an agent asks about.
 #[derive(Debug, Clone)]
@@ -51,6 +53,29 @@ pub struct Checked {
     pub check: Check,
 }
 
+/// A check, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Whose it is.
+    pub trail: Arc<Trail>,
+    /// As it was answered.
+    pub checked: Checked,
+    /// Where it stands and what somebody said of it, if it was held.
+    pub held: Option<(Standing, Option<Resolution>)>,
+}
+
+impl Outcome {
+    /// What it comes to: a held action is allowed or denied in the end.
+    pub fn decision(&self) -> CheckDecision {
+        match &self.held {
+            None => self.checked.check.decision,
+            Some((Standing::Waiting, _)) => CheckDecision::Hold,
+            Some((Standing::Allowed | Standing::Used, _)) => CheckDecision::Allow,
+            Some((Standing::Denied | Standing::Expired, _)) => CheckDecision::Deny,
+        }
+    }
+}
+
 /// What somebody says of a held action.
 #[derive(Debug, Clone)]
 pub struct Resolving {
@@ -69,20 +94,20 @@ impl Trails {
     ///
     /// # Errors
     /// When the run was ended, the approval is not for it, or what was told before cannot be read: nothing is allowed then.
-    pub async fn check(&self, trail: &Trail, asked: AskedCheck) -> Result<Checked, TrailError> {
+    pub async fn check(&self, trail: &Arc<Trail>, asked: AskedCheck) -> Result<Checked, TrailError> {
         let started = self.clock.monotonic();
         self.with_judged(trail, |state| self.judge(trail, state, asked, started)).await
     }
 
-    /// Allows or denies a held action. Again with the same word is as the first time.
+    /// Allows or denies a held action, once.
     ///
     /// # Errors
-    /// When no action is held by this check, or it was resolved otherwise or ran out.
-    pub async fn resolve(&self, trail: &Trail, resolving: Resolving) -> Result<Resolution, TrailError> {
+    /// When no action is held by this check, or it was resolved before or ran out.
+    pub async fn resolve(&self, trail: &Arc<Trail>, resolving: Resolving) -> Result<Resolution, TrailError> {
         self.with_judged(trail, |state| self.resolve_now(trail, state, resolving)).await
     }
 
-    /// A check by its id, with what became of it: held ones are allowed or denied in the end. Waits up to `patience` for that.
+    /// A check by its id, and where it stands if it was held. Waits up to `patience` for somebody to say something.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -91,11 +116,11 @@ impl Trails {
         workspace: WorkspaceId,
         check_id: TrailId,
         patience: Duration,
-    ) -> Result<Option<(Arc<Trail>, Checked)>, TrailError> {
-        let Some((trail, mut checked)) = self.stored_check(workspace, check_id).await? else {
-            return Ok(None);
+    ) -> Result<Option<Outcome>, TrailError> {
+        let Some((trail, checked)) = self.stored_check(workspace, check_id).await? else { return Ok(None) };
+        let Some(hold) = checked.check.hold.clone() else {
+            return Ok(Some(Outcome { trail, checked, held: None }));
         };
-        let Some(hold) = checked.check.hold.clone() else { return Ok(Some((trail, checked))) };
         let until = self.clock.monotonic() + patience;
         let resolutions = Arc::clone(&trail.resolved);
         loop {
@@ -104,16 +129,14 @@ impl Trails {
             let now = self.clock.now();
             let look = |state: &mut State| {
                 let held = state.judged.as_ref().and_then(|judged| judged.held.get(&hold.id));
-                held.map(|held| held.standing(now)).ok_or(TrailError::NotHeld)
+                let held = held.ok_or(TrailError::NotHeld)?;
+                let resolution = held.resolved.as_ref().map(|(said, _)| said.clone());
+                Ok((held.standing(now), resolution))
             };
-            checked.check.decision = match self.with_judged(&trail, look).await? {
-                Standing::Waiting => CheckDecision::Hold,
-                Standing::Allowed | Standing::Used => CheckDecision::Allow,
-                Standing::Denied => CheckDecision::Deny,
-            };
+            let (standing, resolution) = self.with_judged(&trail, look).await?;
             let left = until.saturating_sub(self.clock.monotonic()).min(hold.expires_at.since(now));
-            if checked.check.decision != CheckDecision::Hold || left.is_zero() {
-                return Ok(Some((trail, checked)));
+            if standing != Standing::Waiting || left.is_zero() {
+                return Ok(Some(Outcome { trail, checked, held: Some((standing, resolution)) }));
             }
             let _ = tokio::time::timeout(left, resolved).await;
         }
@@ -138,7 +161,7 @@ impl Trails {
     /// Does something under the lock of a trail, once everything that was told of it is known.
     async fn with_judged<T>(
         &self,
-        trail: &Trail,
+        trail: &Arc<Trail>,
         act: impl FnOnce(&mut State) -> Result<T, TrailError>,
     ) -> Result<T, TrailError> {
         let mut reading = Reading::default();
@@ -151,13 +174,32 @@ impl Trails {
                 state.added
             };
             reading = self.read_on(trail, reading).await?;
-            let mut state = trail.state();
-            if state.judged.is_none() && state.added == added {
-                state.judged = Some(std::mem::take(&mut reading.judged));
-                return act(&mut state);
-            }
+            let acted = {
+                let mut state = trail.state();
+                if state.judged.is_none() && state.added == added {
+                    state.judged = Some(std::mem::take(&mut reading.judged));
+                    act(&mut state)
+                } else {
+                    continue;
+                }
+            };
+            self.keep_judged(trail);
+            return acted;
         }
         Err(StoreError::Unavailable("the run says more faster than it can be read".to_owned()).into())
+    }
+
+    /// One more is in memory; beyond the bound the first is read again when it is asked for.
+    fn keep_judged(&self, trail: &Arc<Trail>) {
+        let leaves = {
+            let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+            judged.push_back(Arc::downgrade(trail));
+            (judged.len() > MAX_JUDGED).then(|| judged.pop_front()).flatten()
+        };
+        // Under no other lock: nobody holds two trails.
+        if let Some(trail) = leaves.and_then(|trail| trail.upgrade()) {
+            trail.state().judged = None;
+        }
     }
 
     fn judge(
@@ -228,18 +270,14 @@ impl Trails {
         let Some((hold_id, standing)) = found else { return Err(TrailError::NotHeld) };
         let decision = if is_allowed { CheckDecision::Allow } else { CheckDecision::Deny };
         let resolution = Resolution { check_id, hold_id, decision, note, by };
-        match (standing, is_allowed) {
-            (Standing::Waiting, _) => {
+        match standing {
+            Standing::Waiting => {
                 let what = What::Resolved(resolution.clone());
                 self.append(trail, state, None, Place::default(), what, Vec::new())?;
                 trail.resolved.notify_waiters();
                 Ok(resolution)
             }
-            (Standing::Allowed | Standing::Used, true) | (Standing::Denied, false) => Ok(resolution),
-            (Standing::Allowed | Standing::Used, false) => {
-                Err(TrailError::ResolvedBefore(CheckDecision::Allow))
-            }
-            (Standing::Denied, true) => Err(TrailError::ResolvedBefore(CheckDecision::Deny)),
+            standing => Err(TrailError::ResolvedBefore(standing)),
         }
     }
 }
@@ -260,9 +298,8 @@ fn approved(
         Standing::Allowed => {
             (CheckDecision::Allow, "approval.allowed", "somebody allowed exactly this action")
         }
-        Standing::Denied => {
-            (CheckDecision::Deny, "approval.denied", "it was denied, or nobody said anything in time")
-        }
+        Standing::Denied => (CheckDecision::Deny, "approval.denied", "somebody denied it"),
+        Standing::Expired => (CheckDecision::Deny, "approval.expired", "the approval ran out"),
     };
     if verdict.decision == CheckDecision::Deny {
         return Ok(());

@@ -9,7 +9,7 @@ use rungate_core::id::TrailId;
 use rungate_core::page::{Order, PageRequest, Position};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Timestamp;
-use rungate_core::trail::{Check, CheckDecision, Contents, TrailEntry, TrailFilter, What};
+use rungate_core::trail::{Check, CheckDecision, Contents, Resolution, TrailEntry, TrailFilter, What};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -36,30 +36,46 @@ pub(super) struct Held {
     /// Which action; see [`Check::arguments_hash`].
     pub arguments_hash: String,
     expires_at: Timestamp,
-    resolved: Option<(CheckDecision, Timestamp)>,
+    /// What somebody said of it, and when.
+    pub resolved: Option<(Resolution, Timestamp)>,
     is_used: bool,
 }
 
 /// Where a held action stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub enum Standing {
     /// Nobody has said anything, and there is time.
     Waiting,
     /// Somebody allowed it, and it was not done yet.
     Allowed,
     /// It was allowed and done.
     Used,
-    /// Somebody denied it, or time ran out.
+    /// Somebody denied it.
     Denied,
+    /// Time ran out.
+    Expired,
+}
+
+impl Standing {
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "open",
+            Self::Allowed | Self::Used => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 impl Held {
     pub(super) fn standing(&self, now: Timestamp) -> Standing {
-        match self.resolved {
+        match &self.resolved {
             _ if self.is_used => Standing::Used,
+            Some((said, _)) if said.decision == CheckDecision::Deny => Standing::Denied,
+            Some((_, at)) if now < at.plus(USABLE_FOR) => Standing::Allowed,
             None if now < self.expires_at => Standing::Waiting,
-            Some((CheckDecision::Allow, at)) if now < at.plus(USABLE_FOR) => Standing::Allowed,
-            None | Some(_) => Standing::Denied,
+            Some(_) | None => Standing::Expired,
         }
     }
 }
@@ -82,7 +98,7 @@ impl Judged {
             What::Check(check) => self.hold(entry.id, check),
             What::Resolved(resolution) => {
                 if let Some(held) = self.held.get_mut(&resolution.hold_id) {
-                    held.resolved.get_or_insert((resolution.decision, entry.at));
+                    held.resolved.get_or_insert_with(|| (resolution.clone(), entry.at));
                 }
             }
             What::Ended(_) => {}

@@ -1,7 +1,7 @@
 //! Which trails are in memory, and how the others come back.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rungate_core::exchange::{Body, Entry, Run, RunFilter};
@@ -32,6 +32,8 @@ pub struct Trails {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     known: Mutex<Known>,
+    /// Trails whose events are in memory for checks; the ones that were read first leave first.
+    pub(super) judged: Mutex<VecDeque<Weak<Trail>>>,
     registering: [tokio::sync::Mutex<()>; LOCKS],
 }
 
@@ -56,7 +58,7 @@ impl Trails {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let registering = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        Self { journal, log, clock, entropy, known: Mutex::default(), registering }
+        Self { journal, log, clock, entropy, known: Mutex::default(), judged: Mutex::default(), registering }
     }
 
     /// The trail with this trace; `None` where no run was registered with it.

@@ -14,12 +14,13 @@ use rungate_core::activity::AgentStamp;
 use rungate_core::id::{CallerId, RunId, SessionId, TraceId, TrailId, VirtualKeyId, WorkspaceId};
 use rungate_core::ports::StoreError;
 use rungate_core::time::Timestamp;
-use rungate_core::trail::{CheckDecision, EndStatus, Registration};
+use rungate_core::trail::{EndStatus, Registration};
 
 use crate::journal::JournalError;
 use judged::Judged;
 
-pub use check::{AskedCheck, Checked, Resolving};
+pub use check::{AskedCheck, Checked, Outcome, Resolving};
+pub use judged::Standing;
 pub use known::Trails;
 
 /// A run as it is to be registered.
@@ -129,8 +130,8 @@ pub enum TrailError {
     #[error("no held action has this id")]
     NotHeld,
     /// The held action was resolved before, or nobody did in time.
-    #[error("the held action is {}", .0.as_str())]
-    ResolvedBefore(CheckDecision),
+    #[error("the held action is {} already", .0.as_str())]
+    ResolvedBefore(Standing),
     /// It could not be made durable.
     #[error(transparent)]
     Journal(#[from] JournalError),

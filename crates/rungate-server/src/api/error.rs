@@ -166,7 +166,7 @@ pub fn number(code: Code) -> u32 {
         Code::InvalidCursor | Code::TokenExpired | Code::IdempotencyConflict => 3,
         Code::WindowTooLong | Code::VirtualKeyNotAllowed | Code::InUse => 4,
         Code::InvalidHeader | Code::WebhookDisabled => 5,
-        Code::UrlNotAllowed => 6,
+        Code::UrlNotAllowed | Code::HoldResolved => 6,
         Code::NotSupportedYet => 7,
         Code::InvalidWorkspaceId => 11,
         Code::InvalidKeyId => 13,

@@ -9,6 +9,7 @@ pub mod analytics;
 pub mod auth;
 pub mod binding;
 pub mod budgets;
+pub mod checks;
 pub mod envelope;
 pub mod erasures;
 pub mod error;
@@ -63,6 +64,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .merge(requests::routes())
         .merge(erasures::routes())
         .merge(runs::routes())
+        .merge(checks::routes())
         .merge(sessions::routes())
         .merge(rollups::routes())
         .merge(webhooks::routes())

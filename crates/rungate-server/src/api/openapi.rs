@@ -77,6 +77,8 @@ use super::envelope::ErrorEnvelope;
         super::runs::timeline::timeline,
         super::runs::events::events,
         super::runs::end::end,
+        super::checks::get::get,
+        super::checks::resolve::resolve,
         super::erasures::create::create,
         super::sessions::list::list,
         super::sessions::get::get,

@@ -161,10 +161,13 @@ pub async fn outcome(
     let id = TrailId::new(Uuid::try_parse(&id).map_err(|_| unknown())?);
     let patience = Duration::from_secs(seconds);
     let found = api.services.trails.outcome(asked.tenant(), id, patience).await.map_err(unavailable)?;
-    let (trail, checked) = found.ok_or_else(unknown)?;
-    if asked.bound.as_ref().is_some_and(|agent| trail.agent.id != Some(agent.id())) {
+    let outcome = found.ok_or_else(unknown)?;
+    if asked.bound.as_ref().is_some_and(|agent| outcome.trail.agent.id != Some(agent.id())) {
         return Err(unknown());
     }
+    let decision = outcome.decision();
+    let mut checked = outcome.checked;
+    checked.check.decision = decision;
     Ok(Json(Verdict::of(checked)))
 }
 

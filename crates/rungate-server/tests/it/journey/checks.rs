@@ -105,3 +105,47 @@ async fn w_069_what_cannot_be_judged_is_an_error_and_never_safe() {
     assert_eq!(stage.tenant.client().post("/v1/end-agent-run", &end).await.status, 200);
     assert_eq!(refused(&stage.check(&transfer(&trace, FRIEND)).await), (409, "RUN_ENDED".to_owned()));
 }
+
+#[tokio::test]
+async fn w_070_a_held_action_goes_on_once_when_somebody_says_so() {
+    let mut stage = Stage::set().await;
+    let trace = stage.billed("held").await;
+    let held = stage.verdict(&transfer(&trace, STRANGER)).await;
+    let (id, hold) = (held["action_check_id"].as_str().unwrap().to_owned(), held["hold"]["id"].clone());
+    let mut again = transfer(&trace, STRANGER);
+    again["approval_id"] = hold.clone();
+    assert_eq!(stage.verdict(&again).await["decision"], "hold", "nobody has said anything yet");
+
+    let (client, path) = (stage.tenant.client(), format!("/v1/check/{id}?wait=30"));
+    let waiting = tokio::spawn(async move { client.get(&path).await.json() });
+    let owner = stage.server.owner();
+    let resolve = format!("/api/v1/checks/{id}/resolve");
+    assert_eq!(owner.post(&resolve, &json!({ "decision": "hold" })).await.status, 400);
+    let resolved = owner.post(&resolve, &json!({ "decision": "allow", "note": "known to us" })).await;
+    assert_eq!(resolved.status, 200, "{}", resolved.text());
+    let resolved = resolved.data();
+    assert_eq!((&resolved["decision"], &resolved["hold"]["status"]), (&json!("allow"), &json!("approved")));
+    assert_eq!(resolved["hold"]["note"], "known to us");
+    assert_eq!(waiting.await.unwrap()["is_safe"], true, "whoever waits hears of it");
+    assert_eq!(owner.post(&resolve, &json!({ "decision": "deny" })).await.status, 409);
+
+    let mut other = transfer(&trace, "GB33BUKB20201555555555");
+    other["approval_id"] = hold.clone();
+    assert_eq!(refused(&stage.check(&other).await), (409, "APPROVAL_MISMATCH".to_owned()));
+    stage.server.kill().await;
+    stage.server.restart().await;
+    let allowed = stage.verdict(&again).await;
+    assert_eq!(allowed["decision"], "allow", "{allowed}");
+    assert_eq!(refused(&stage.check(&again).await), (409, "APPROVAL_USED".to_owned()));
+    assert_eq!(stage.verdict(&transfer(&trace, STRANGER)).await["decision"], "hold");
+
+    let denied = stage.verdict(&transfer(&trace, STRANGER)).await;
+    let id = denied["action_check_id"].as_str().unwrap();
+    let owner = stage.server.owner();
+    assert_eq!(
+        owner.post(&format!("/api/v1/checks/{id}/resolve"), &json!({ "decision": "deny" })).await.status,
+        200
+    );
+    again["approval_id"] = denied["hold"]["id"].clone();
+    assert_eq!(stage.verdict(&again).await["decision"], "deny");
+}
