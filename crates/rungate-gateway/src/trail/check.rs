@@ -128,10 +128,10 @@ impl Trails {
             let resolved = resolutions.notified();
             let now = self.clock.now();
             let look = |state: &mut State| {
-                let held = state.judged.as_ref().and_then(|judged| judged.held.get(&hold.id));
-                let held = held.ok_or(TrailError::NotHeld)?;
-                let resolution = held.resolved.as_ref().map(|(said, _)| said.clone());
-                Ok((held.standing(now), resolution))
+                let action = state.judged.as_ref().and_then(|judged| judged.held.get(&hold.id));
+                let action = action.ok_or(TrailError::NotHeld)?;
+                let resolution = action.resolved.as_ref().map(|(said, _)| said.clone());
+                Ok((action.standing(now), resolution))
             };
             let (standing, resolution) = self.with_judged(&trail, look).await?;
             let left = until.saturating_sub(self.clock.monotonic()).min(hold.expires_at.since(now));

@@ -110,8 +110,8 @@ async fn w_069_what_cannot_be_judged_is_an_error_and_never_safe() {
 async fn w_070_a_held_action_goes_on_once_when_somebody_says_so() {
     let mut stage = Stage::set().await;
     let trace = stage.billed("held").await;
-    let held = stage.verdict(&transfer(&trace, STRANGER)).await;
-    let (id, hold) = (held["action_check_id"].as_str().unwrap().to_owned(), held["hold"]["id"].clone());
+    let first = stage.verdict(&transfer(&trace, STRANGER)).await;
+    let (id, hold) = (first["action_check_id"].as_str().unwrap().to_owned(), first["hold"]["id"].clone());
     let mut again = transfer(&trace, STRANGER);
     again["approval_id"] = hold.clone();
     assert_eq!(stage.verdict(&again).await["decision"], "hold", "nobody has said anything yet");
