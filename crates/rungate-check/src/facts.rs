@@ -133,14 +133,17 @@ impl Facts {
     /// What is known of an action.
     ///
     /// # Errors
-    /// When its arguments have more values than are looked at.
+    /// When its arguments have more values or destinations than are looked at.
     pub fn of(state: &RunState, action: &Action) -> Result<Self, TooMuch> {
         let leaves = flatten(&action.arguments)?;
         let named = side_effect(&action.name);
         let mut destinations = Vec::new();
         for leaf in &leaves {
-            let room = MAX_DESTINATIONS - destinations.len();
-            destinations.extend(destinations_in(state, leaf, named).into_iter().take(room));
+            destinations.extend(destinations_in(state, leaf, named));
+            // One that is not looked at would go on unseen behind those that are.
+            if destinations.len() > MAX_DESTINATIONS {
+                return Err(TooMuch);
+            }
         }
         let reaches_out = destinations.iter().any(|it| matches!(it.kind, Some(Kind::Url | Kind::Host)));
         // What looks somewhere outside tells the outside what it is looking for.

@@ -20,7 +20,7 @@ pub struct Leaf {
 
 /// More values than are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("has more than {MAX_LEAVES} values")]
+#[error("has more values or destinations than are looked at")]
 pub struct TooMuch;
 
 /// Every value of `object`; empty strings and nulls say nothing.
